@@ -1,0 +1,107 @@
+/** Descriptors: what an objective, an engine, an optimizer, a schedule is, as data that callers ask instead of asking names. */
+import type { FieldSpec } from "../units/index.js";
+
+/** One pass of one model copy within an optimizer step of an objective. */
+export interface ModelPass {
+  /** Which weights: the trained policy/student, a frozen reference, a frozen teacher. */
+  readonly model: "policy" | "reference" | "teacher";
+  readonly kind: "train" | "forward" | "generate";
+  /** Sequences per sample of the batch (DPO: 2, chosen and rejected; GRPO: the group size, given by an option). */
+  readonly sequences: number | { readonly option: string };
+}
+
+export interface ObjectiveDescriptor {
+  readonly name: string;
+  readonly doc: string;
+  readonly fields: readonly FieldSpec[];
+  /** Dataset formats it can read and the columns it needs. */
+  readonly formats: readonly string[];
+  readonly columns: readonly string[];
+  readonly passes: readonly ModelPass[];
+  /** Shape of the logits that its loss holds: one model's, or several at once. */
+  readonly logitsCopies: number;
+  readonly needsReward: boolean;
+  readonly needsTeacher: boolean;
+  /** Can this project's own runtime train it. */
+  readonly local: boolean;
+}
+
+export interface OptimizerDescriptor {
+  readonly name: string;
+  readonly doc: string;
+  readonly fields: readonly FieldSpec[];
+  /** State elements per parameter (AdamW 2, SGD with momentum 1, Muon 1, Lion 1, Adafactor ~0). */
+  readonly statesPerParameter: number;
+  readonly flopsPerParameter: number;
+  readonly local: boolean;
+}
+
+export interface PrecisionDescriptor {
+  readonly name: string;
+  readonly doc: string;
+  /** Values for every key of a `precision` block. */
+  readonly values: Readonly<Record<string, string | number>>;
+}
+
+/** A software stack, as far as memory and time depend on it. One descriptor per engine and range of versions. */
+export interface EngineDescriptor {
+  readonly name: string;
+  readonly doc: string;
+  /** `>=0.3`, `2022`…: free text, first match in the list wins where a run names no version. */
+  readonly versions: string;
+  /** Other spellings found in published runs. */
+  readonly aliases: readonly string[];
+  readonly stack: StackTraits;
+  readonly can: EngineCapabilities;
+}
+
+export interface StackTraits {
+  readonly attention: "unfused" | "flash2" | "flash3" | "cudnn" | "tfjs";
+  readonly compiled: boolean;
+  /** Fused or chunked loss: bytes of logits-sized buffers per logit at the peak. */
+  readonly lossBytesPerLogit: number;
+  /** Elementwise passes over [tokens, hidden] in one layer, forward; calibrated per stack. */
+  readonly elementwisePasses: number;
+  /** Seconds of launch floor per layer and micro-batch: forward, backward. */
+  readonly launchFloor: readonly [forward: number, backward: number];
+  readonly overlap: {
+    /** Share of data-parallel communication that can hide behind compute. */
+    readonly dataParallel: number;
+    readonly fsdpPrefetch: boolean;
+    readonly tensorParallel: number;
+    readonly pipeline: number;
+    readonly expert: number;
+  };
+  /** fp32 gradient accumulation buffer (Megatron) or gradients in the weights' dtype. */
+  readonly gradientBytes: 2 | 4;
+  /** Transformer Engine's cached bf16 weight-gradient buffers, one per distinct weight shape. */
+  readonly cachedWeightGradients: boolean;
+  readonly contextBytes: number;
+  /** Reserved over allocated. */
+  readonly allocatorSlack: number;
+  readonly fusedOptimizer: boolean;
+}
+
+/** What an engine can run; the planner never chooses what its engine cannot. `true`/`false`, or the allowed values. */
+export interface EngineCapabilities {
+  readonly vendors: readonly string[];
+  readonly objectives: readonly string[];
+  readonly adapters: readonly string[];
+  readonly precisions: readonly string[];
+  readonly optimizers: readonly string[];
+  readonly architectures: readonly string[] | "all";
+  readonly shards: readonly string[];
+  readonly tensor: boolean;
+  readonly sequence: boolean;
+  readonly pipeline: boolean;
+  readonly schedules: readonly string[];
+  readonly unevenPipeline: boolean;
+  readonly context: boolean;
+  readonly expert: boolean;
+  /** none, full, selective, every (n-th layer), block (first n layers), ops (named ops, same for all layers), perLayer (anything). */
+  readonly recompute: readonly ("none" | "full" | "selective" | "every" | "block" | "ops" | "perLayer")[];
+  readonly offload: readonly string[];
+  readonly mixSchedule: "native" | "prepared" | "phases" | "none";
+  /** Why not, for the answers "no": key → reason with source. */
+  readonly because: Readonly<Record<string, string>>;
+}

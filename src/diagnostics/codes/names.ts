@@ -1,0 +1,4 @@
+/** 1xxx names and imports. Codes are never reused. */
+import { define } from "../define.js";
+
+export const names = define({});

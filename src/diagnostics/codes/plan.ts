@@ -1,0 +1,4 @@
+/** 4xxx planning. Codes are never reused. */
+import { define } from "../define.js";
+
+export const plan = define({});

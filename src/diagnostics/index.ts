@@ -1,0 +1,12 @@
+export { emit as emitCodes } from "./codes/emit.js";
+export { allCodes } from "./codes/index.js";
+export { internal as internalCodes } from "./codes/internal.js";
+export { model as modelCodes } from "./codes/model.js";
+export { names as nameCodes } from "./codes/names.js";
+export { parse as parseCodes } from "./codes/parse.js";
+export { plan as planCodes } from "./codes/plan.js";
+export { run as runCodes } from "./codes/run.js";
+export { units as unitCodes } from "./codes/units.js";
+export { type CodeSpec, type Details, define } from "./define.js";
+export * from "./diagnostic.js";
+export { nearest } from "./nearest.js";

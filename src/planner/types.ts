@@ -1,0 +1,140 @@
+/**
+ * The contract inside the planner: a candidate (everything decided) and what evaluating it gives.
+ * `memory` and `time` evaluate; `search` proposes, bounds and chooses; `explain` says why.
+ */
+import type { EngineDescriptor } from "../catalog/types.js";
+import type { Pipeline, Precision, Pricing, Stage } from "../checker/pipeline.js";
+import type { Accelerator, Hardware, Instance } from "../hardware/types.js";
+import type { ModelGraph } from "../model/graph.js";
+import type { Bytes, Seconds } from "../units/index.js";
+import type { MemoryItem, MemoryPlan, ParallelPlan, RecomputeLayer, TimePlan } from "./plan.js";
+
+export interface PlanOptions {
+  readonly calibration?: CalibrationFile;
+  /** Machine facts for `provider = local`, measured by `llmp doctor --calibrate` or defaults. */
+  readonly local?: LocalMachine;
+  /** Stop the search after so many evaluations (tests). */
+  readonly limit?: number;
+}
+
+/** This machine, for our own runtime. Rates are FLOP/s and bytes/s. */
+export interface LocalMachine {
+  readonly backend: "tensorflow-gpu" | "tensorflow" | "webgpu" | "wasm" | "cpu";
+  readonly cores: number;
+  readonly memoryBytes: Bytes;
+  /** Largest heap of the backend (WASM: 4 GiB − 64 KiB). */
+  readonly heapBytes: Bytes;
+  readonly matmulFlops: number;
+  readonly elementwiseBandwidth: number;
+  readonly kernelLaunchSeconds: Seconds;
+  /** More measured constants of the local time model, by name. */
+  readonly constants?: Readonly<Record<string, number>>;
+  readonly calibrated: boolean;
+}
+
+/** Everything about a stage that does not change between candidates on one instance, engine and precision. */
+export interface StageContext {
+  readonly pipeline: Pipeline;
+  readonly stage: Stage;
+  readonly precision: Precision;
+  readonly engine: EngineDescriptor;
+  readonly hardware: Hardware;
+  readonly instance: Instance;
+  readonly accelerator: Accelerator;
+  /** The trained model, and frozen ones beside it. */
+  readonly policy: ModelGraph;
+  readonly reference?: ModelGraph;
+  readonly teacher?: ModelGraph;
+  readonly calibration?: CalibrationFile;
+  readonly local?: LocalMachine;
+}
+
+/** One fully decided layout of a stage. */
+export interface Candidate {
+  /** Instances. */
+  readonly count: number;
+  readonly pricing: Pricing;
+  readonly contextLength: number;
+  /** Sequences per optimizer step. */
+  readonly globalBatch: number;
+  readonly parallel: ParallelPlan;
+  /** Per stack index. Length = policy.stack.length. */
+  readonly recompute: readonly RecomputeLayer[];
+  readonly offload: "none" | "activations" | "optimizer" | "both";
+  /** Stack indices per model chunk (pipeline × virtual chunks, in order): chunk c lives on rank c mod pipeline. */
+  readonly chunks: readonly { readonly rank: number; readonly first: number; readonly last: number }[];
+}
+
+/** Costs of one layer kind for one (tensor, sequence, context, expert, micro-batch, precision, seq): computed once and reused by the search. */
+export interface LayerCost {
+  readonly kind: string;
+  readonly forwardSeconds: Seconds;
+  /** Without recomputation. */
+  readonly backwardSeconds: Seconds;
+  /** Exposed communication inside the layer, forward and backward (tensor, context, expert axes). */
+  readonly forwardCommSeconds: Seconds;
+  readonly backwardCommSeconds: Seconds;
+  /** Bytes of one micro-batch kept for backward without recomputation, per rank. */
+  readonly savedBytes: Bytes;
+  /** The layer's input alone (what `full` keeps). */
+  readonly inputBytes: Bytes;
+  /** Largest temporary of forward and of backward. */
+  readonly forwardTemporaryBytes: Bytes;
+  readonly backwardTemporaryBytes: Bytes;
+  /** For checkpoint placement: each op with what dropping its saved outputs frees and what recomputing it costs. */
+  readonly ops: readonly {
+    readonly id: string;
+    readonly module: string;
+    readonly savedBytes: Bytes;
+    readonly forwardSeconds: Seconds;
+    readonly needs: readonly string[];
+  }[];
+  /** Parameters per rank after tensor and expert split: [trainable, frozen], in elements. */
+  readonly parameters: readonly [trainable: number, frozen: number];
+  /** Of those, elements that only the expert-data-parallel group shares. */
+  readonly expertParameters: number;
+}
+
+export interface Evaluation {
+  readonly fits: boolean;
+  readonly peakBytes: Bytes;
+  readonly stepSeconds: Seconds;
+}
+
+/** Implemented by memory/ and time/ (PHYSICS), used by search/ (SEARCH). */
+export interface CostModel {
+  readonly layerCost: (
+    context: StageContext,
+    kind: string,
+    candidate: Pick<Candidate, "parallel" | "contextLength">,
+  ) => LayerCost;
+  /** Fast: arithmetic on cached layer costs, no timeline. Must agree with memoryPlan().peak_bytes and timePlan().step_seconds. */
+  readonly evaluate: (context: StageContext, candidate: Candidate) => Evaluation;
+  /** Never above evaluate().stepSeconds / peakBytes of any candidate with these degrees, whatever its recompute, chunks, schedule. */
+  readonly lowerBound: (
+    context: StageContext,
+    partial: Pick<Candidate, "count" | "contextLength" | "globalBatch" | "parallel">,
+  ) => { readonly stepSeconds: Seconds; readonly peakBytes: Bytes };
+  readonly memoryPlan: (context: StageContext, candidate: Candidate) => MemoryPlan;
+  readonly timePlan: (context: StageContext, candidate: Candidate) => Omit<TimePlan, "total_seconds" | "goodput">;
+}
+
+/** What `llmp calibrate` writes: factors and residuals per stack. */
+export interface CalibrationFile {
+  readonly schema: "llmp.calibration/1";
+  readonly fittedOn: string;
+  readonly stacks: readonly {
+    readonly engine: string;
+    readonly accelerator: string;
+    /** Multiplies predicted step seconds. */
+    readonly timeFactor: number;
+    readonly memoryOffsetBytes: Bytes;
+    readonly memoryFactor: number;
+    /** Relative residuals (predicted over measured − 1) from which intervals are drawn. */
+    readonly timeResiduals: readonly number[];
+    readonly memoryResiduals: readonly number[];
+    readonly rows: number;
+  }[];
+}
+
+export type { MemoryItem };

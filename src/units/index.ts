@@ -1,0 +1,3 @@
+export * from "./field.js";
+export * from "./format.js";
+export * from "./types.js";
