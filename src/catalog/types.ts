@@ -84,6 +84,8 @@ export interface StackTraits {
 
 /** What an engine can run; the planner never chooses what its engine cannot. `true`/`false`, or the allowed values. */
 export interface EngineCapabilities {
+  /** Providers of clusters on which it is started (`local`: through torchrun on this machine). Absent: all. */
+  readonly providers?: readonly string[];
   readonly vendors: readonly string[];
   readonly objectives: readonly string[];
   readonly adapters: readonly string[];
