@@ -1,0 +1,47 @@
+/** `llmp plan --html`: one self-contained page, no network, complete without scripts. */
+import type { Plan, StagePlan } from "../../planner/plan.js";
+import { formatSeconds, formatUsd } from "../../units/index.js";
+import { type Chart, loadChart } from "../svg/plot.js";
+import { decisionsSection } from "./sections/decisions.js";
+import { layoutSection } from "./sections/layout.js";
+import { memorySection } from "./sections/memory.js";
+import { searchSection } from "./sections/pareto.js";
+import { timeSection } from "./sections/time.js";
+import { planVerdict, stageVerdict } from "./sections/verdict.js";
+import { script, style } from "./style.js";
+import { type Html, html, raw } from "./text.js";
+
+/** Prices are only as good as their date: the page says which. */
+const price = (stage: StagePlan): Html =>
+  html`<p class="dim">Price: ${stage.cost.price_source} (${stage.cost.price_date})${stage.cost.usd_per_hour === null ? "" : `, ${formatUsd(stage.cost.usd_per_hour)} per hour`}. ${stage.cost.breakdown
+    .map((b) => `${b.what} ${formatUsd(b.usd)}`)
+    .join(" · ")}</p>`;
+
+function stageSection(stage: StagePlan, index: number, chart: Chart): Html {
+  return html`<section aria-labelledby="s${index}"><h2 id="s${index}">train ${stage.name}</h2>${stageVerdict(stage)}${price(stage)}${memorySection(stage, chart)}${timeSection(stage, chart)}${searchSection(stage, chart)}${layoutSection(
+    stage,
+  )}${decisionsSection(stage)}</section>`;
+}
+
+export interface HtmlOptions {
+  /** Added at the end of the body: the studio's live reload. */
+  readonly script?: string;
+  /** A nonce for the page's own scripts under a content security policy. */
+  readonly nonce?: string;
+}
+
+export async function renderHtml(plan: Plan, options: HtmlOptions = {}): Promise<string> {
+  const chart = await loadChart();
+  const nonce = options.nonce === undefined ? raw("") : html` nonce="${options.nonce}"`;
+  const nav =
+    plan.stages.length > 1
+      ? html`<nav aria-label="Stages">${plan.stages.map((s, i) => html`<a href="#s${i}">${s.name}</a>`)}</nav>`
+      : raw("");
+  const page = html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${plan.source} · llmp plan</title><style${nonce}>${raw(
+    style,
+  )}</style></head><body><main><h1>${plan.source}</h1>${planVerdict(plan)}<p>In all ${formatSeconds(plan.totals.seconds)}${plan.totals.usd === null ? "" : ` and ${formatUsd(plan.totals.usd)}`} · <span class="dim">plan ${plan.hash.slice(
+    0,
+    12,
+  )}</span></p>${nav}${plan.stages.map((s, i) => stageSection(s, i, chart))}</main><script${nonce}>${raw(script)}</script>${options.script === undefined ? raw("") : html`<script${nonce}>${raw(options.script)}</script>`}</body></html>`;
+  return page.html;
+}
