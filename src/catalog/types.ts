@@ -22,6 +22,8 @@ export interface ObjectiveDescriptor {
   readonly logitsCopies: number;
   readonly needsReward: boolean;
   readonly needsTeacher: boolean;
+  /** Learning rates that the field uses for it: all weights trained, or an adapter only. */
+  readonly learningRate: { readonly full: number; readonly adapter: number };
   /** Can this project's own runtime train it. */
   readonly local: boolean;
 }
@@ -106,4 +108,10 @@ export interface EngineCapabilities {
   readonly mixSchedule: "native" | "prepared" | "phases" | "none";
   /** Why not, for the answers "no": key → reason with source. */
   readonly because: Readonly<Record<string, string>>;
+}
+
+export interface ScheduleDescriptor {
+  readonly name: string;
+  readonly doc: string;
+  readonly fields: readonly FieldSpec[];
 }
