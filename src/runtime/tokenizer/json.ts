@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import { runCodes } from "../../diagnostics/index.js";
+import { fail } from "../failure.js";
+import type { TextTokenizer } from "./types.js";
+
+interface TokenizerConfig {
+  readonly eos_token?: unknown;
+  readonly bos_token?: unknown;
+  readonly pad_token?: unknown;
+  readonly chat_template?: unknown;
+}
+
+/** A token in `tokenizer_config.json` is a string, or an object with its `content`. */
+function tokenText(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  const content = (value as { content?: unknown } | null | undefined)?.content;
+  return typeof content === "string" ? content : undefined;
+}
+
+/** Which added token ends a document, where no configuration says so. */
+const usualEnds = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>", "<｜end▁of▁sentence｜>", "[SEP]"];
+const usualStarts = ["<|begin_of_text|>", "<s>", "<bos>", "<｜begin▁of▁sentence｜>"];
+
+export interface TokenizerJsonSource {
+  /** Shown in messages. */
+  readonly path: string;
+  readonly json: string;
+  /** Text of the `tokenizer_config.json` beside it. */
+  readonly config?: string;
+  readonly chatTemplate?: string;
+}
+
+/** Any `tokenizer.json` (BPE, Unigram, WordPiece), by the maintained `@huggingface/tokenizers`. */
+export async function jsonTokenizer(source: TokenizerJsonSource): Promise<TextTokenizer> {
+  const { Tokenizer } = await import("@huggingface/tokenizers");
+  const parsed = parseJson(source.json, source.path) as {
+    added_tokens?: readonly { content: string; id: number; special?: boolean }[];
+    model?: unknown;
+  };
+  if (typeof parsed !== "object" || parsed === null || parsed.model === undefined)
+    fail(runCodes.report("LLMP6101", undefined, { path: source.path, why: "it has no `model`" }));
+  const config =
+    source.config === undefined ? {} : (parseJson(source.config, "tokenizer_config.json") as TokenizerConfig);
+  let inner: InstanceType<typeof Tokenizer>;
+  try {
+    inner = new Tokenizer(parsed, { clean_up_tokenization_spaces: false, ...config });
+  } catch (error) {
+    fail(runCodes.report("LLMP6101", undefined, { path: source.path, why: (error as Error).message }));
+  }
+  const special = (named: unknown, usual: readonly string[]): number | undefined => {
+    const text = tokenText(named) ?? usual.find((t) => inner.token_to_id(t) !== undefined);
+    return text === undefined ? undefined : inner.token_to_id(text);
+  };
+  const eos = special(config.eos_token, usualEnds);
+  const bos = special(config.bos_token, usualStarts);
+  const pad = special(config.pad_token, []) ?? eos;
+  const template = source.chatTemplate ?? chatTemplateOf(config.chat_template);
+  let vocab = 0;
+  for (const id of inner.get_vocab(true).values()) vocab = Math.max(vocab, id + 1);
+  return {
+    kind: "bpe",
+    vocab,
+    ...(eos === undefined ? {} : { eos }),
+    ...(bos === undefined ? {} : { bos }),
+    ...(pad === undefined ? {} : { pad }),
+    ...(template === undefined ? {} : { chatTemplate: template }),
+    fingerprint: createHash("sha256")
+      .update(`json/1:${eos}:${bos}:${template ?? ""}:`)
+      .update(source.json)
+      .digest("hex"),
+    encode: (text) => (text === "" ? [] : inner.encode(text, { add_special_tokens: false }).ids),
+    decode: (ids, options = {}) =>
+      ids.length === 0
+        ? ""
+        : inner.decode(Array.from(ids), {
+            skip_special_tokens: options.skipSpecial === true,
+            clean_up_tokenization_spaces: false,
+          }),
+    files: () => {
+      const written = { ...config, ...(template === undefined ? {} : { chat_template: template }) };
+      return {
+        "tokenizer.json": source.json,
+        "tokenizer_config.json": `${JSON.stringify(
+          { tokenizer_class: "PreTrainedTokenizerFast", clean_up_tokenization_spaces: false, ...written },
+          null,
+          2,
+        )}\n`,
+      };
+    },
+  };
+}
+
+function chatTemplateOf(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (!Array.isArray(value)) return undefined;
+  const named = value as readonly { name?: string; template?: string }[];
+  return (named.find((t) => t.name === "default") ?? named[0])?.template;
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return fail(runCodes.report("LLMP6101", undefined, { path, why: (error as Error).message }));
+  }
+}
