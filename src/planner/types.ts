@@ -99,6 +99,14 @@ export interface Evaluation {
   readonly fits: boolean;
   readonly peakBytes: Bytes;
   readonly stepSeconds: Seconds;
+  /** Per pipeline rank: the search balances ranks and places recomputation by these. */
+  readonly ranks?: readonly RankLoad[];
+}
+
+export interface RankLoad {
+  readonly peakBytes: Bytes;
+  /** Forward + backward + recomputation of one micro-batch over the rank's layers, without pipeline bubbles. */
+  readonly microBatchSeconds: Seconds;
 }
 
 /** Implemented by memory/ and time/ (PHYSICS), used by search/ (SEARCH). */

@@ -1,0 +1,3 @@
+export { simulate } from "./simulate.js";
+export { type ScheduleTraits, scheduleKinds, scheduleTraits } from "./traits.js";
+export type { ScheduleInput, Simulation, Task, TaskKind } from "./types.js";
