@@ -141,6 +141,8 @@ export interface ModelSpec extends Named {
   readonly slidingWindow?: Known<number>;
   /** Every n-th layer is full attention, the others slide (Gemma 2: 2, Gemma 3: 6; 1: all slide, Mistral 0.1). */
   readonly slidingPattern: Known<number>;
+  /** RoPE base of the sliding layers, where it differs; `ropeScaling` is then for full layers only (Gemma 3). */
+  readonly slidingRopeTheta?: Known<number>;
   /** Gemma 2: `soft · tanh(x / soft)` on attention and final logits. */
   readonly attentionSoftcap?: Known<number>;
   readonly finalSoftcap?: Known<number>;

@@ -10,14 +10,14 @@ import { model } from "./blocks/model.js";
 import { precision } from "./blocks/precision.js";
 import { reward } from "./blocks/reward.js";
 import { tokenizer } from "./blocks/tokenizer.js";
-import { train } from "./blocks/train.js";
+import { parallelFields, train } from "./blocks/train.js";
 import type { BlockSpec, StatementSpec } from "./types.js";
 
 export { adapterTargets } from "./blocks/adapter.js";
 export { architectures } from "./blocks/architectures.js";
 export { clusterOptions } from "./blocks/cluster.js";
-export { parallelFields } from "./blocks/train.js";
 export type { BlockSpec, StatementSpec } from "./types.js";
+export { parallelFields };
 
 /** In the order in which a file reads best. */
 export const blocks: readonly BlockSpec[] = [
@@ -66,6 +66,13 @@ export const statements: readonly StatementSpec[] = [
 
 const blockTable = new Map(blocks.map((block) => [block.keyword, block]));
 export const blockByKeyword = (keyword: string): BlockSpec | undefined => blockTable.get(keyword);
+
+/** Words of enumerations that begin with a digit (`1f1b`): a lexer takes them for a number with a suffix. */
+export const digitWords: ReadonlySet<string> = new Set(
+  parallelFields
+    .flatMap(({ type }) => (type.kind === "enum" ? type.values.map((v) => v.name) : []))
+    .filter((w) => /^\d/.test(w)),
+);
 
 const fieldTables = new WeakMap<readonly FieldSpec[], ReadonlyMap<string, FieldSpec>>();
 

@@ -114,6 +114,7 @@ export const model: BlockSpec = {
     field("parallel_block", flag, "attention and MLP read the same input (Phi 1, 2)", "false"),
     field("sliding_window", length, "tokens that sliding layers look back", "4Ki"),
     field("sliding_pattern", whole(), "every n-th layer attends to all; 1: all layers slide", "2"),
+    field("sliding_rope_theta", real(1), "rotary base of the sliding layers, where it differs (Gemma 3)", "10_000"),
     field("attention_softcap", real(0), "cap of attention logits (Gemma 2)", "50"),
     field("final_softcap", real(0), "cap of the final logits (Gemma 2)", "30"),
     field("scale_embeddings", flag, "embeddings times √hidden (Gemma)", "false"),
