@@ -1,4 +1,77 @@
 /** 5xxx emission. Codes are never reused. */
 import { define } from "../define.js";
 
-export const emit = define({});
+export const emit = define({
+  LLMP5001: {
+    severity: "error",
+    title: "The engine cannot express the plan",
+    message: "{engine} cannot express {what} of stage {stage}",
+    since: "0.1",
+  },
+  LLMP5002: {
+    severity: "error",
+    title: "A name cannot be used in a job",
+    message: "{what} {name} cannot be used in a job or a path",
+    since: "0.1",
+  },
+  LLMP5003: {
+    severity: "error",
+    title: "A request breaks a rule of the service",
+    message: "{request}: {path} {problem}",
+    since: "0.1",
+  },
+  LLMP5004: {
+    severity: "error",
+    title: "The target needs a setting that the cluster lacks",
+    message: "target {target} needs {key} in cluster {cluster}",
+    since: "0.1",
+  },
+  LLMP5005: {
+    severity: "error",
+    title: "The target does not suit the cluster",
+    message: "target {target} does not suit cluster {cluster} ({provider})",
+    since: "0.1",
+  },
+  LLMP5006: {
+    severity: "error",
+    title: "The folder holds files that llmp did not write",
+    message: "{directory} holds files that llmp did not write, such as {file}",
+    since: "0.1",
+  },
+  LLMP5007: {
+    severity: "error",
+    title: "There is no such emit target",
+    message: "there is no emit target {target}",
+    since: "0.1",
+  },
+  LLMP5008: {
+    severity: "error",
+    title: "There is no container image",
+    message: "no {kind} container image is known for region {region}",
+    since: "0.1",
+  },
+  LLMP5009: {
+    severity: "error",
+    title: "Data is on this machine only",
+    message: "dataset {dataset} is on this machine, where {provider} cannot read it",
+    since: "0.1",
+  },
+  LLMP5010: {
+    severity: "warning",
+    title: "A placeholder is left to fill in",
+    message: "{file} holds a placeholder for {key}",
+    since: "0.1",
+  },
+  LLMP5011: {
+    severity: "error",
+    title: "Nothing to emit",
+    message: "the plan is {outcome}: there is nothing to emit",
+    since: "0.1",
+  },
+  LLMP5012: {
+    severity: "error",
+    title: "The objective does not fit the recipe form",
+    message: "no HyperPod recipe form has {what} of stage {stage}",
+    since: "0.1",
+  },
+});

@@ -1,0 +1,177 @@
+/**
+ * `engine/entry.sh`: the same on every platform. It finds out where it runs, links inputs into a working folder, installs
+ * what the engine needs, starts the launcher on this node, and copies results out.
+ */
+import type { EngineBundle } from "../engines/types.js";
+import { json, sh } from "./quote.js";
+import { previousStage, type StageView, stringOption } from "./stage.js";
+import type { EmittedFile } from "../types.js";
+
+/** Something that a job reads: `name` is its folder in the working folder and its channel. */
+export interface Input {
+  /** `data-<dataset>`, `model`, `teacher`, `reference`, `tokenizer`. */
+  readonly channel: string;
+  /** In the working folder. */
+  readonly folder: string;
+  /** `s3://…` (a prefix without glob), a path on this machine, or the stage whose output it is. */
+  readonly from: string;
+  readonly kind: "s3" | "local" | "stage" | "hub";
+}
+
+/** The folder part of a path or glob: what can be mounted or copied. */
+export function folderOf(source: string): string {
+  const glob = source.search(/[*?[{]/);
+  const fixed = glob < 0 ? source : source.slice(0, glob);
+  if (glob < 0 && !/\.[A-Za-z0-9]+$/.test(fixed.split("/").pop() ?? "")) return fixed;
+  return fixed.slice(0, fixed.lastIndexOf("/") + 1);
+}
+
+const kindOf = (path: string): "s3" | "local" | "hub" =>
+  path.startsWith("s3://") ? "s3" : path.startsWith("hf://") ? "hub" : "local";
+
+export function inputs(view: StageView): Input[] {
+  const list: Input[] = view.datasets.map((dataset) => {
+    const source = folderOf(dataset.source.value[0] ?? "");
+    return { channel: `data-${dataset.name}`.slice(0, 64), folder: `data/${dataset.name}`, from: source, kind: kindOf(source) };
+  });
+  const add = (channel: string, path: string | undefined): void => {
+    if (path !== undefined) list.push({ channel, folder: channel, from: path, kind: kindOf(path) });
+  };
+  const before = previousStage(view);
+  if (before !== undefined) list.push({ channel: "model", folder: "model", from: before.stage.name, kind: "stage" });
+  else add("model", view.model.weights?.value);
+  add("teacher", view.teacher?.weights?.value);
+  const reference = stringOption(view, "reference");
+  if (reference !== undefined) {
+    const stage = view.plan.stages.find((s) => s.name === reference);
+    if (stage !== undefined) list.push({ channel: "reference", folder: "reference", from: stage.name, kind: "stage" });
+    else add("reference", view.plan.pipeline.models[reference]?.weights?.value);
+  }
+  if (view.tokenizer?.kind.value === "bpe" && view.tokenizer.file !== undefined) {
+    const file = view.tokenizer.file.value;
+    add("tokenizer", file.slice(0, file.lastIndexOf("/") + 1) || "./");
+  }
+  return list;
+}
+
+const python = (command: readonly string[]): string =>
+  command.map((word, i) => (i === 0 && word === "python" ? '"$PYTHON"' : sh(word))).join(" ");
+
+function launch(bundle: EngineBundle, view: StageView, command: readonly string[]): string {
+  const words = command.map(sh).join(" ");
+  if (bundle.launcher === "python") return `  [ "$NODE_RANK" != 0 ] || "$PYTHON" ${words}`;
+  if (bundle.launcher === "torchrun")
+    return [
+      `  "$PYTHON" -m torch.distributed.run --nnodes "$NNODES" --node_rank "$NODE_RANK" --nproc_per_node "$NPROC" \\`,
+      `    --master_addr "$MASTER_ADDR" --master_port "$MASTER_PORT" ${words}`,
+    ].join("\n");
+  if (view.stage.cluster.accelerators === 1) return `  "$PYTHON" ${words}`;
+  return [
+    `  "$PYTHON" -m accelerate.commands.launch --config_file accelerate.yaml --num_machines "$NNODES" \\`,
+    `    --num_processes "$((NNODES * NPROC))" --machine_rank "$NODE_RANK" --main_process_ip "$MASTER_ADDR" \\`,
+    `    --main_process_port "$MASTER_PORT" ${words}`,
+  ].join("\n");
+}
+
+/** Everything under `engine/` of a stage. */
+export function engineFiles(view: StageView, bundle: EngineBundle): EmittedFile[] {
+  const prefix = `${view.folder}engine/`;
+  return [
+    { path: `${prefix}entry.sh`, text: entryScript(view, bundle), executable: true },
+    { path: `${prefix}requirements.txt`, text: `${bundle.requirements.join("\n")}\n` },
+    { path: `${prefix}stage.json`, text: json(describe(view)) },
+    ...bundle.files.map((file) => ({ ...file, path: `${prefix}${file.path}` })),
+  ];
+}
+
+/** What the stage is, for people and for `llmp run`: figures of the plan beside what will be measured. */
+const describe = (view: StageView): unknown => ({
+  plan: view.plan.hash,
+  stage: view.stage.name,
+  engine: view.stage.engine,
+  steps: view.stage.steps,
+  predicted: { peak_bytes: view.stage.memory.peak_bytes, step_seconds: view.stage.time.step_seconds },
+  inputs: inputs(view),
+});
+
+export function entryScript(view: StageView, bundle: EngineBundle): string {
+  const list = inputs(view);
+  const env = Object.entries(bundle.env).map(([name, value]) => `export ${name}=\${${name}:-${sh(value)}}`);
+  const s3 = list.filter((i) => i.kind === "s3");
+  return `#!/usr/bin/env bash
+# Runs stage ${view.stage.name} on this node. Written by llmp. The same on SageMaker, Batch, Kubernetes, Slurm and one machine.
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+PYTHON="\${PYTHON:-python}"
+
+# Where am I: how many nodes, which one, who is first.
+sagemaker=/opt/ml/input/config/resourceconfig.json
+if [ -f "$sagemaker" ]; then
+  NNODES="$("$PYTHON" -c 'import json,sys; print(len(json.load(open(sys.argv[1]))["hosts"]))' "$sagemaker")"
+  NODE_RANK="$("$PYTHON" -c 'import json,sys; r=json.load(open(sys.argv[1])); print(sorted(r["hosts"]).index(r["current_host"]))' "$sagemaker")"
+  MASTER_ADDR="$("$PYTHON" -c 'import json,sys; print(sorted(json.load(open(sys.argv[1]))["hosts"])[0])' "$sagemaker")"
+  LLMP_INPUT="\${LLMP_INPUT:-/opt/ml/input/data}"
+  LLMP_OUTPUT="\${LLMP_OUTPUT:-/opt/ml/model}"
+  LLMP_CHECKPOINTS="\${LLMP_CHECKPOINTS:-/opt/ml/checkpoints}"
+elif [ -n "\${AWS_BATCH_JOB_NUM_NODES:-}" ]; then
+  NNODES="$AWS_BATCH_JOB_NUM_NODES"
+  NODE_RANK="$AWS_BATCH_JOB_NODE_INDEX"
+  MASTER_ADDR="\${AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS:-$(hostname -i | cut -d' ' -f1)}"
+elif [ -n "\${SLURM_JOB_NUM_NODES:-}" ]; then
+  NNODES="$SLURM_JOB_NUM_NODES"
+  NODE_RANK="\${SLURM_NODEID:-0}"
+  MASTER_ADDR="\${MASTER_ADDR:-127.0.0.1}"
+elif [ -n "\${PET_NNODES:-}" ]; then
+  NNODES="\${PET_NNODES%%:*}"
+  NODE_RANK="\${PET_NODE_RANK:-\${RANK:-0}}"
+elif [ -n "\${WORLD_SIZE:-}" ] && [ -n "\${RANK:-}" ]; then
+  NNODES="$WORLD_SIZE"
+  NODE_RANK="$RANK"
+fi
+NNODES="\${NNODES:-1}"
+NODE_RANK="\${NODE_RANK:-0}"
+MASTER_ADDR="\${MASTER_ADDR:-\${PET_MASTER_ADDR:-127.0.0.1}}"
+MASTER_PORT="\${MASTER_PORT:-\${PET_MASTER_PORT:-29500}}"
+NPROC="\${NPROC:-${view.devicesPerNode}}"
+LLMP_INPUT="\${LLMP_INPUT:-$here/../input}"
+LLMP_OUTPUT="\${LLMP_OUTPUT:-$here/../output}"
+LLMP_CHECKPOINTS="\${LLMP_CHECKPOINTS:-$here/../checkpoints}"
+work="\${LLMP_WORK:-\${TMPDIR:-/tmp}/llmp-$(id -u)-${view.jobName}}"
+${env.length === 0 ? "" : `${env.join("\n")}\n`}if [ "$NNODES" != ${view.nodes} ] || [ "$NPROC" != ${view.devicesPerNode} ]; then
+  echo "llmp: the plan is for ${view.nodes} node(s) of ${view.devicesPerNode} device(s), this is $NNODES of $NPROC" >&2
+  [ "\${LLMP_ANY_SIZE:-0}" = 1 ] || exit 1
+fi
+
+mkdir -p "$work/data" "$LLMP_OUTPUT" "$LLMP_CHECKPOINTS"
+cp -R "$here/." "$work/"
+cd "$work"
+link() {
+  rm -rf "$2"
+  ln -s "$1" "$2"
+}
+link "$(cd "$LLMP_OUTPUT" && pwd)" output
+link "$(cd "$LLMP_CHECKPOINTS" && pwd)" checkpoints
+${s3.map((i) => `[ -e "$LLMP_INPUT/${i.channel}" ] || aws s3 sync --only-show-errors ${sh(i.from)} "$LLMP_INPUT/${i.channel}"`).join("\n")}
+${list.map((i) => `[ ! -e "$LLMP_INPUT/${i.channel}" ] || link "$(cd "$LLMP_INPUT/${i.channel}" && pwd)" ${i.folder}`).join("\n")}
+[ ! -e "$LLMP_INPUT/samples/samples.jsonl" ] || cp "$LLMP_INPUT/samples/samples.jsonl" data/samples.jsonl
+if [ ! -e tokenizer ] && [ -e model ]; then link "$PWD/model" tokenizer; fi
+if [ -n "\${LLMP_CHECKPOINT_S3:-}" ]; then aws s3 sync --only-show-errors "$LLMP_CHECKPOINT_S3" checkpoints/; fi
+
+if [ "\${LLMP_NO_INSTALL:-0}" != 1 ] && [ -s requirements.txt ]; then
+  "$PYTHON" -m pip install --quiet --disable-pip-version-check -r requirements.txt
+fi
+
+copier=""
+if [ -n "\${LLMP_CHECKPOINT_S3:-}" ]; then
+  (while sleep 60; do aws s3 sync --only-show-errors checkpoints/ "$LLMP_CHECKPOINT_S3" || true; done) &
+  copier=$!
+  trap 'kill "$copier" 2>/dev/null || true' EXIT
+fi
+${(bundle.before ?? []).map((command) => `${python(command)}\n`).join("")}train() {
+${bundle.commands.map((command) => launch(bundle, view, command)).join("\n")}
+}
+train
+if [ -n "\${LLMP_CHECKPOINT_S3:-}" ]; then aws s3 sync --only-show-errors checkpoints/ "$LLMP_CHECKPOINT_S3"; fi
+if [ -n "\${LLMP_OUTPUT_S3:-}" ] && [ "$NODE_RANK" = 0 ]; then aws s3 sync --only-show-errors output/ "$LLMP_OUTPUT_S3"; fi
+`;
+}

@@ -1,0 +1,363 @@
+/** The program that runs a stage with TRL: a reader of train.yaml. All decisions are in that file. */
+export const trainPy = String.raw`"""Trains one stage with Hugging Face TRL. Written by llmp; every setting is in train.yaml and data.json beside it."""
+import json
+import os
+import sys
+import time
+
+import torch
+import yaml
+from datasets import Dataset, IterableDataset
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+
+import mix
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def load(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as file:
+        return yaml.safe_load(file)
+
+
+def load_model(section, dtype):
+    """From a folder with safetensors, or fresh from a config.json."""
+    extra = dict(section.get("load", {}))
+    if section.get("quantization"):
+        from transformers import BitsAndBytesConfig
+
+        quant = dict(section["quantization"])
+        for key in ("bnb_4bit_compute_dtype", "bnb_4bit_quant_storage"):
+            if key in quant:
+                quant[key] = getattr(torch, quant[key])
+        extra["quantization_config"] = BitsAndBytesConfig(**quant)
+    if section.get("path"):
+        return AutoModelForCausalLM.from_pretrained(section["path"], dtype=dtype, **extra)
+    config = AutoConfig.from_pretrained(os.path.join(HERE, section["config"]))
+    return AutoModelForCausalLM.from_config(config, dtype=dtype, **extra)
+
+
+def load_tokenizer(section, vocab):
+    if section.get("bytes"):
+        from byte_tokenizer import byte_tokenizer
+
+        return byte_tokenizer(vocab)
+    tokenizer = AutoTokenizer.from_pretrained(section["path"])
+    if section.get("chat_template"):
+        tokenizer.chat_template = section["chat_template"]
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    return tokenizer
+
+
+def freeze(model, patterns):
+    import fnmatch
+
+    for name, parameter in model.named_parameters():
+        if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+            parameter.requires_grad_(False)
+
+
+class Metrics(TrainerCallback):
+    """One JSON object per step in output/metrics.jsonl: what llmp run follows."""
+
+    def __init__(self, path, tokens_per_step):
+        self.path, self.tokens_per_step, self.began = path, tokens_per_step, None
+
+    def on_step_begin(self, args, state, control, **_):
+        self.began = time.perf_counter()
+
+    def on_step_end(self, args, state, control, **_):
+        self.seconds = time.perf_counter() - self.began
+
+    def on_log(self, args, state, control, logs=None, **_):
+        if not state.is_world_process_zero or "loss" not in (logs or {}):
+            return
+        cuda = torch.cuda.is_available()
+        import resource
+
+        peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        line = {
+            "step": state.global_step,
+            "loss": float(logs["loss"]),
+            "tokens": state.global_step * self.tokens_per_step,
+            "tokens_per_second": self.tokens_per_step / max(self.seconds, 1e-9),
+            "step_seconds": self.seconds,
+            "peak_bytes": int(peak),
+            "lr": float(logs.get("learning_rate", 0)),
+            "grad_norm": float(logs.get("grad_norm", 0)),
+        }
+        extra = {k: v for k, v in logs.items() if isinstance(v, (int, float)) and k not in ("loss", "learning_rate", "grad_norm", "epoch")}
+        if extra:
+            line["extra"] = extra
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def token_stream(data, tokenizer, size):
+    def tokenize(text):
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    for ids in mix.packed(data, tokenize, size, tokenizer.eos_token_id):
+        yield {"input_ids": ids, "labels": list(ids)}
+
+
+def sample_stream(data, tokenizer):
+    def length(sample):
+        if data["unit"] != "tokens":
+            return 1
+        return len(tokenizer(mix.text_of(sample), add_special_tokens=False)["input_ids"])
+
+    for _, sample in mix.order(data, length):
+        yield sample
+
+
+def first(stream, count):
+    return [next(stream) for _ in range(count)]
+
+
+def distill_trainer(base):
+    """SFT whose loss is a divergence between the student's and the teacher's distributions (Hinton et al. 2015)."""
+    import torch.nn.functional as F
+
+    class DistillTrainer(base):
+        def __init__(self, *args, teacher=None, distill=None, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.distill = distill
+            teacher.requires_grad_(False).eval()
+            self.teacher = self.accelerator.prepare_model(teacher, evaluation_mode=True)
+
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            labels = inputs["labels"]
+            plain = {k: inputs[k] for k in ("input_ids", "attention_mask", "position_ids") if k in inputs}
+            outputs = model(**plain)
+            with torch.no_grad():
+                guide = self.teacher(**plain).logits
+            heat = self.distill["temperature"]
+            keep = labels[:, 1:] != -100
+            student = outputs.logits[:, :-1][keep].float()
+            teacher = guide[:, :-1][keep].float()
+            log_s, log_t = F.log_softmax(student / heat, -1), F.log_softmax(teacher / heat, -1)
+            kind = self.distill["divergence"]
+            if kind == "forward_kl":
+                loss = F.kl_div(log_s, log_t, log_target=True, reduction="none").sum(-1)
+            elif kind == "reverse_kl":
+                loss = F.kl_div(log_t, log_s, log_target=True, reduction="none").sum(-1)
+            else:
+                middle = torch.logsumexp(torch.stack([log_s, log_t]), 0) - torch.log(torch.tensor(2.0))
+                loss = 0.5 * (
+                    F.kl_div(middle, log_t, log_target=True, reduction="none").sum(-1)
+                    + F.kl_div(middle, log_s, log_target=True, reduction="none").sum(-1)
+                )
+            loss = loss * heat**2
+            hard = self.distill["hard_labels"]
+            if hard > 0:
+                truth = F.cross_entropy(student, labels[:, 1:][keep], reduction="none")
+                loss = (1 - hard) * loss + hard * truth
+            count = keep.sum() if num_items_in_batch is None else num_items_in_batch
+            loss = loss.sum() / count
+            if num_items_in_batch is not None and self.args.average_tokens_across_devices:
+                loss = loss * self.accelerator.num_processes
+            return (loss, outputs) if return_outputs else loss
+
+    return DistillTrainer
+
+
+def main():
+    config, data = load("train.yaml"), mix.settings()
+    objective = config["objective"]
+    dtype = getattr(torch, config["model"]["dtype"])
+    os.makedirs(config["trainer"]["output_dir"], exist_ok=True)
+    tokenizer = load_tokenizer(config["tokenizer"], config["model"]["vocab"])
+    torch.manual_seed(config["trainer"]["seed"])
+    model = load_model(config["model"], dtype)
+    freeze(model, config["model"].get("freeze", []))
+    peft = None
+    if config.get("adapter"):
+        from peft import LoraConfig
+
+        peft = LoraConfig(**config["adapter"])
+    size = config["context_length"]
+    kind = objective["kind"]
+    callbacks = [Metrics(os.path.join(config["output"], "metrics.jsonl"), config["tokens_per_step"])]
+    os.makedirs(config["output"], exist_ok=True)
+    settings = dict(config["trainer"])
+    common = {"model": model, "processing_class": tokenizer, "peft_config": peft, "callbacks": callbacks}
+    samples = lambda: sample_stream(data, tokenizer)  # noqa: E731
+    if kind in ("pretrain", "sft", "distill"):
+        from trl import SFTConfig, SFTTrainer
+
+        if "text" in data["datasets"][0]["columns"]:
+            train = IterableDataset.from_generator(lambda: token_stream(data, tokenizer, size))
+            settings.update(packing=False, dataset_kwargs={"skip_prepare_dataset": True})
+        else:
+            # Materialised: a planned order, then truncated and (if planned) packed by TRL.
+            count = settings["max_steps"] * config["global_batch"]
+            train = Dataset.from_list(first(samples(), count))
+            settings.update(train_sampling_strategy="sequential", **objective.get("sft", {}))
+        if kind == "distill":
+            teacher = load_model(config["teacher"], dtype)
+            trainer = distill_trainer(SFTTrainer)(
+                args=SFTConfig(max_length=size, **settings),
+                train_dataset=train,
+                teacher=teacher,
+                distill=objective["distill"],
+                **common,
+            )
+        else:
+            trainer = SFTTrainer(args=SFTConfig(max_length=size, **settings), train_dataset=train, **common)
+    elif kind == "dpo":
+        from trl import DPOConfig, DPOTrainer
+
+        train = Dataset.from_list(first(samples(), settings["max_steps"] * config["global_batch"]))
+        reference = None
+        if config.get("reference"):
+            reference = load_model(config["reference"], dtype)
+        args = DPOConfig(max_length=size, train_sampling_strategy="sequential", **settings, **objective["dpo"])
+        trainer = DPOTrainer(ref_model=reference, args=args, train_dataset=train, **common)
+    elif kind == "grpo":
+        from trl import GRPOConfig, GRPOTrainer
+
+        import rewards
+
+        train = Dataset.from_list(first(samples(), settings["max_steps"] * config["prompts_per_step"]))
+        functions, weights = rewards.functions()
+        args = GRPOConfig(reward_weights=weights, shuffle_dataset=False, **settings, **objective["grpo"])
+        trainer = GRPOTrainer(reward_funcs=functions, args=args, train_dataset=train, **common)
+    else:
+        raise SystemExit(f"unknown objective {kind}")
+    if config["evaluate"] and any(d["holdout"] > 0 for d in data["datasets"]) and kind in ("pretrain", "sft"):
+        held = [sample for _, sample in mix.evaluation(data)]
+        if "text" in data["datasets"][0]["columns"]:
+            ids = [tokenizer(mix.text_of(s), add_special_tokens=False, truncation=True, max_length=size)["input_ids"] for s in held]
+            trainer.eval_dataset = Dataset.from_list([{"input_ids": i, "labels": list(i)} for i in ids if len(i) > 1])
+        else:
+            trainer.eval_dataset = trainer._prepare_dataset(
+                Dataset.from_list(held), tokenizer, trainer.args, False, None, "eval"
+            )
+        trainer.args.eval_strategy, trainer.args.eval_steps = "steps", config["evaluate"]
+    if "--dry-run" in sys.argv:
+        print("configuration loaded")
+        return
+    last = None
+    if config["resume"] and os.path.isdir(settings["output_dir"]):
+        from transformers.trainer_utils import get_last_checkpoint
+
+        last = get_last_checkpoint(settings["output_dir"])
+    trainer.train(resume_from_checkpoint=last)
+    if trainer.accelerator.state.fsdp_plugin is not None:
+        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
+    trainer.save_model(config["output"])
+    if trainer.accelerator.is_main_process:
+        tokenizer.save_pretrained(config["output"])
+
+
+if __name__ == "__main__":
+    main()
+`;
+
+/** A tokenizer whose tokens are the 256 bytes (and specials above), as a `transformers` fast tokenizer. */
+export const byteTokenizerPy = String.raw`"""Bytes as tokens: id = byte; 256 is the end of a document where the vocabulary has room. Written by llmp."""
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+
+def _alphabet():
+    """The byte-to-unicode table of GPT-2: printable bytes stand for themselves, the others move above 255."""
+    kept = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    table, above = {b: chr(b) for b in kept}, 0
+    for byte in range(256):
+        if byte not in table:
+            table[byte] = chr(256 + above)
+            above += 1
+    return table
+
+
+def byte_tokenizer(vocab):
+    table = _alphabet()
+    entries = {table[byte]: byte for byte in range(256)}
+    core = Tokenizer(models.BPE(vocab=entries, merges=[]))
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex("(?s)."), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    core.decoder = decoders.ByteLevel()
+    if vocab > 256:
+        core.add_special_tokens(["<|end|>"])
+        return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|end|>", pad_token="<|end|>")
+    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token=table[0])
+`;
+
+/** Rewards of GRPO, read from rewards.json; nothing of the user's text becomes Python source. */
+export const rewardsPy = String.raw`"""Verifiable rewards. Written by llmp; reads rewards.json beside it."""
+import json
+import os
+import re
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def _text(completion):
+    return completion if isinstance(completion, str) else completion[-1]["content"]
+
+
+def _normal(text):
+    text = str(text).strip()
+    boxed = re.findall(r"\\boxed\{([^{}]*)\}", text)
+    if boxed:
+        return boxed[-1].strip()
+    tagged = re.findall(r"<answer>(.*?)</answer>", text, re.S)
+    if tagged:
+        return tagged[-1].strip()
+    if "####" in text:
+        return text.rsplit("####", 1)[1].strip()
+    return text
+
+
+def _same(given, wanted):
+    given, wanted = _normal(given), _normal(wanted)
+    if given == wanted:
+        return True
+    try:
+        return abs(float(given.replace(",", "")) - float(wanted.replace(",", ""))) < 1e-6
+    except ValueError:
+        return given.split()[-1:] == [wanted]
+
+
+def _make(reward):
+    kind = reward["kind"]
+    if kind == "exact_answer":
+        def score(completions, answer=None, **_):
+            return [1.0 if _same(_text(c), a) else 0.0 for c, a in zip(completions, answer)]
+    elif kind == "regex":
+        pattern = re.compile(reward["pattern"], re.S)
+
+        def score(completions, **_):
+            return [1.0 if pattern.search(_text(c)) else 0.0 for c in completions]
+    elif kind == "length":
+        def score(completions, **_):
+            return [float(len(_text(c).split())) for c in completions]
+    elif kind == "command":
+        def score(completions, prompts=None, answer=None, **_):
+            out = []
+            for i, completion in enumerate(completions):
+                ask = {"completion": _text(completion), "prompt": prompts[i] if prompts else None, "answer": answer[i] if answer else None}
+                try:
+                    done = subprocess.run(
+                        reward["command"], input=json.dumps(ask), capture_output=True, text=True, timeout=reward["timeout"]
+                    )
+                    out.append(float(done.stdout.strip()) if done.returncode == 0 else 0.0)
+                except (subprocess.TimeoutExpired, ValueError, OSError):
+                    out.append(0.0)
+            return out
+    else:
+        raise SystemExit(f"unknown reward {kind}")
+    score.__name__ = reward["name"]
+    return score
+
+
+def functions():
+    with open(os.path.join(HERE, "rewards.json"), encoding="utf-8") as file:
+        rewards = json.load(file)
+    return [_make(r) for r in rewards], [float(r["weight"]) for r in rewards]
+`;

@@ -1,0 +1,27 @@
+import type { Outcome } from "../../diagnostics/index.js";
+import type { StageView } from "../common/stage.js";
+import type { EmittedFile } from "../types.js";
+
+/**
+ * A stage lowered to an engine. Paths in its configuration are relative to the working folder that `entry.sh` makes on
+ * every node: `data/<dataset>/`, `model/` (weights to start from), `teacher/`, `tokenizer/`, `output/`, `checkpoints/`.
+ */
+export interface EngineBundle {
+  /** Relative to the engine folder. */
+  readonly files: readonly EmittedFile[];
+  readonly launcher: "torchrun" | "accelerate" | "python";
+  /** One command per consecutive phase (most have one): program and arguments after the launcher's own. */
+  readonly commands: readonly (readonly string[])[];
+  readonly env: Readonly<Record<string, string>>;
+  /** For pip, exact versions. */
+  readonly requirements: readonly string[];
+  /** Commands before training, on every node (data preparation). */
+  readonly before?: readonly (readonly string[])[];
+  /** Said in the README: what runs differently from the plan's picture, and why it is the same training. */
+  readonly notes: readonly string[];
+}
+
+export interface EngineLowering {
+  readonly name: string;
+  readonly lower: (view: StageView) => Outcome<EngineBundle>;
+}

@@ -1,0 +1,172 @@
+/** verl 0.9: Hydra overrides of `ppo_trainer` in a YAML, rewards as a function, prompts as Parquet in the planned order. */
+import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
+import { failed, learningRate, offloads, recomputeRule, refuse } from "../../common/lower.js";
+import { json } from "../../common/quote.js";
+import { numberOption, type StageView, stringOption } from "../../common/stage.js";
+import { type Yaml, yaml } from "../../common/yaml.js";
+import { dataSettings } from "../common/data.js";
+import { mixPy } from "../common/mix-py.js";
+import { rewardsPy } from "../trl/train-py.js";
+import type { EngineBundle, EngineLowering } from "../types.js";
+import { promptsPy, verlRewardPy } from "./verl-py.js";
+
+function problems(view: StageView): Diagnostic[] {
+  const { parallel } = view.stage;
+  const found: Diagnostic[] = [];
+  if (view.spec.objective.kind !== "grpo")
+    return [refuse(view, `objective ${view.spec.objective.kind}`, "verl is lowered for GRPO")];
+  for (const axis of ["tensor", "pipeline", "context", "expert"] as const)
+    if (parallel[axis] > 1)
+      found.push(refuse(view, `${axis} parallelism`, "verl's FSDP actor has data parallelism only"));
+  if (parallel.shard !== "zero3" && parallel.shard !== "hsdp")
+    found.push(refuse(view, `shard ${parallel.shard}`, "verl's FSDP actor is fully or hybrid sharded"));
+  if (view.adapter?.kind.value === "qlora") found.push(refuse(view, "QLoRA", "verl 0.9 has no 4-bit weights"));
+  if (!["bf16", "fp32"].includes(view.precision.compute.value))
+    found.push(refuse(view, `${view.precision.compute.value} compute`, "verl's actors are bfloat16 or float32"));
+  const rule = recomputeRule(view);
+  if (rule.kind !== "none" && rule.kind !== "full")
+    found.push(refuse(view, `recompute ${view.stage.recompute.summary}`, "verl checkpoints all layers or none"));
+  if (offloads(view, "activations"))
+    found.push(refuse(view, "activation offload", "enable_activation_offload was not tried"));
+  if (view.optimizer.kind !== "adamw")
+    found.push(refuse(view, `the ${view.optimizer.kind} optimizer`, "verl's actor has AdamW"));
+  if (!["constant", "cosine"].includes(learningRate(view).kind))
+    found.push(refuse(view, `the ${learningRate(view).kind} schedule`, "lr_scheduler_type is constant or cosine"));
+  return found;
+}
+
+export function verlConfig(view: StageView): Yaml {
+  const { stage, adapter, optimizer } = view;
+  const lr = learningRate(view);
+  const kl = numberOption(view, "kl", 0.001);
+  const offload = offloads(view, "optimizer");
+  const fsdp = {
+    fsdp_size: stage.parallel.shard === "hsdp" ? stage.parallel.shard_group : -1,
+    param_offload: false,
+    optimizer_offload: offload,
+  };
+  const completion = numberOption(view, "maxCompletion", 512);
+  return {
+    data: {
+      train_files: "prepared/train.parquet",
+      val_files: "prepared/train.parquet",
+      train_batch_size: stage.global_batch,
+      max_prompt_length: Math.max(1, stage.context_length - completion),
+      max_response_length: completion,
+      prompt_key: "prompt",
+      reward_fn_key: "data_source",
+      shuffle: false,
+      truncation: "error",
+      filter_overlong_prompts: true,
+    },
+    actor_rollout_ref: {
+      model: {
+        path: "model",
+        enable_gradient_checkpointing: recomputeRule(view).kind === "full",
+        lora_rank: adapter?.rank.value ?? 0,
+        lora_alpha: adapter?.alpha.value ?? 16,
+        target_modules:
+          adapter === undefined || adapter.targets.value.includes("all_linear") ? "all-linear" : adapter.targets.value,
+      },
+      actor: {
+        strategy: "fsdp2",
+        ppo_mini_batch_size: Math.max(1, Math.round(stage.global_batch / numberOption(view, "updates", 1))),
+        ppo_micro_batch_size_per_gpu: stage.parallel.micro_batch,
+        ppo_epochs: 1,
+        grad_clip: optimizer.clip,
+        clip_ratio: numberOption(view, "clip", 0.2),
+        use_kl_loss: kl > 0,
+        kl_loss_coef: kl,
+        kl_loss_type: "low_var_kl",
+        entropy_coeff: 0,
+        fsdp_config: fsdp,
+        optim: {
+          lr: lr.peak,
+          weight_decay: optimizer.weightDecay,
+          lr_warmup_steps: lr.warmup,
+          lr_scheduler_type: lr.kind,
+          min_lr_ratio: lr.kind === "cosine" ? lr.minRatio : undefined,
+        },
+      },
+      ref: { log_prob_micro_batch_size_per_gpu: stage.parallel.micro_batch, fsdp_config: { param_offload: offload } },
+      rollout: {
+        name: "vllm",
+        n: numberOption(view, "groupSize", 8),
+        temperature: numberOption(view, "temperature", 1),
+        log_prob_micro_batch_size_per_gpu: stage.parallel.micro_batch,
+        tensor_model_parallel_size: 1,
+        gpu_memory_utilization: 0.5,
+      },
+    },
+    algorithm: {
+      adv_estimator: "grpo",
+      norm_adv_by_std_in_grpo: stringOption(view, "scale") !== "none",
+      use_kl_in_reward: false,
+    },
+    custom_reward_function: { path: "verl_reward.py", name: "compute_score" },
+    trainer: {
+      total_training_steps: stage.steps,
+      total_epochs: 1,
+      n_gpus_per_node: view.devicesPerNode,
+      nnodes: view.nodes,
+      save_freq: view.saveSteps ?? -1,
+      test_freq: view.evaluateSteps ?? -1,
+      val_before_train: false,
+      logger: ["console"],
+      project_name: "llmp",
+      experiment_name: stage.name,
+      default_local_dir: "checkpoints",
+      resume_mode: "auto",
+    },
+  };
+}
+
+function lower(view: StageView): Outcome<EngineBundle> {
+  const found = problems(view);
+  if (found.length > 0) return failed(found);
+  const rewards = view.rewards.map((r) => ({
+    name: r.name,
+    kind: r.kind.value,
+    pattern: r.pattern?.value,
+    command: r.command?.value,
+    timeout: r.timeout.value,
+    weight: r.weight.value,
+  }));
+  return {
+    value: {
+      files: [
+        {
+          path: "conf/stage.yaml",
+          text: `${yaml({ defaults: ["ppo_trainer", "_self_"], ...(verlConfig(view) as Record<string, Yaml>) }, ["Overrides of verl's ppo_trainer. Written by llmp."])}`,
+        },
+        { path: "verl_reward.py", text: verlRewardPy },
+        { path: "rewards.py", text: rewardsPy },
+        { path: "rewards.json", text: json(rewards) },
+        { path: "prompts.py", text: promptsPy },
+        { path: "mix.py", text: mixPy },
+        { path: "data.json", text: json(dataSettings(view)) },
+      ],
+      launcher: "python",
+      commands: [
+        [
+          "-m",
+          "verl.trainer.main_ppo",
+          "--config-path",
+          "conf",
+          "--config-name",
+          "stage",
+          "hydra.searchpath=[pkg://verl.trainer.config]",
+        ],
+      ],
+      before: [["python", "prompts.py", String(view.stage.steps * view.stage.global_batch)]],
+      env: {},
+      requirements: ["verl[vllm]==0.9.1"],
+      notes: [
+        "verl runs on Ray: with several machines start a Ray cluster first (ray start --head on the first, --address on the others); this program runs on the first.",
+      ],
+    },
+    diagnostics: [],
+  };
+}
+
+export const verl: EngineLowering = { name: "verl", lower };
