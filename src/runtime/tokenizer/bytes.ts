@@ -26,21 +26,21 @@ export function byteTokenizer(vocab = 256 + byteSpecials.length, chatTemplate?: 
   return {
     kind: "bytes",
     vocab: Math.max(256, vocab),
-    ...(eos === undefined ? {} : { eos, bos: eos }),
+    ...(eos === undefined ? {} : { endOfText: eos, bos: eos }),
     ...(pad === undefined ? {} : { pad }),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     fingerprint: createHash("sha256")
       .update(`bytes/1:${specials.join(",")}:${chatTemplate ?? ""}`)
       .digest("hex"),
     encode(text) {
-      if (!text.includes("<|") || specials.length === 0) return Array.from(Buffer.from(text, "utf8"));
+      if (!text.includes("<|") || specials.length === 0) return Int32Array.from(Buffer.from(text, "utf8"));
       const out: number[] = [];
       for (const part of text.split(pattern)) {
         const special = ids.get(part);
         if (special !== undefined) out.push(special);
         else for (const byte of Buffer.from(part, "utf8")) out.push(byte);
       }
-      return out;
+      return Int32Array.from(out);
     },
     decode(list, options = {}) {
       let out = "";

@@ -27,7 +27,11 @@ export function chatRenderer(tokenizer: TextTokenizer): ChatRenderer {
     fail(runCodes.report("LLMP6102", undefined, { why: (error as Error).message }));
   }
   const name = (id: number | undefined) => (id === undefined ? "" : tokenizer.decode([id]));
-  const globals = { bos_token: name(tokenizer.bos), eos_token: name(tokenizer.eos), pad_token: name(tokenizer.pad) };
+  const globals = {
+    bos_token: name(tokenizer.bos),
+    eos_token: name(tokenizer.endOfText),
+    pad_token: name(tokenizer.pad),
+  };
 
   const render = (messages: readonly ChatMessage[], options: { generationPrompt?: boolean } = {}): string =>
     template.render({

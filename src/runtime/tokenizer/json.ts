@@ -60,7 +60,7 @@ export async function jsonTokenizer(source: TokenizerJsonSource): Promise<TextTo
   return {
     kind: "bpe",
     vocab,
-    ...(eos === undefined ? {} : { eos }),
+    ...(eos === undefined ? {} : { endOfText: eos }),
     ...(bos === undefined ? {} : { bos }),
     ...(pad === undefined ? {} : { pad }),
     ...(template === undefined ? {} : { chatTemplate: template }),
@@ -68,7 +68,7 @@ export async function jsonTokenizer(source: TokenizerJsonSource): Promise<TextTo
       .update(`json/1:${eos}:${bos}:${template ?? ""}:`)
       .update(source.json)
       .digest("hex"),
-    encode: (text) => (text === "" ? [] : inner.encode(text, { add_special_tokens: false }).ids),
+    encode: (text) => Int32Array.from(text === "" ? [] : inner.encode(text, { add_special_tokens: false }).ids),
     decode: (ids, options = {}) =>
       ids.length === 0
         ? ""

@@ -4,7 +4,7 @@ export interface TextTokenizer {
   /** Ids run from 0 to `vocab` − 1. */
   readonly vocab: number;
   /** Undefined where the model's vocabulary has no place for it. */
-  readonly eos?: number;
+  readonly endOfText?: number;
   readonly bos?: number;
   readonly pad?: number;
   /** Changes whenever an id could change: keys the cache of tokens. */
@@ -12,7 +12,7 @@ export interface TextTokenizer {
   /** Jinja source of the chat template. */
   readonly chatTemplate?: string;
   /** Ids of the text alone; special tokens only where the text names them. */
-  encode(text: string): number[];
+  encode(text: string): Int32Array;
   /** Invalid UTF-8 becomes U+FFFD; special tokens are shown unless `skipSpecial`. */
   decode(ids: ArrayLike<number>, options?: { readonly skipSpecial?: boolean }): string;
   /** What `transformers` reads: `tokenizer.json`, `tokenizer_config.json`. */

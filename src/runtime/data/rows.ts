@@ -1,0 +1,63 @@
+import type { DatasetFormat } from "../../checker/pipeline.js";
+import { contents, lines } from "./lines.js";
+import type { DataFile, Row } from "./types.js";
+
+/** What the name says: compression endings are looked through. */
+export function containerOf(path: string, format: DatasetFormat): "text" | "jsonl" | "parquet" {
+  const name = path.toLowerCase().replace(/\.(gz|zst)$/, "");
+  if (format === "text" || format === "jsonl" || format === "parquet") return format;
+  if (name.endsWith(".parquet")) return "parquet";
+  if (/\.(jsonl|ndjson|json)$/.test(name)) return "jsonl";
+  return format === "auto" ? "text" : "jsonl";
+}
+
+/** Rows of JSON lines; a line that is not a JSON object is a fault with its place. */
+export async function* jsonRows(file: DataFile): AsyncIterable<Row> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  for await (const { number, bytes } of lines(contents(file))) {
+    const place = `${file.path}:${number}`;
+    let value: unknown;
+    try {
+      const text = decoder.decode(bytes);
+      if (text.trim() === "") continue;
+      value = JSON.parse(text);
+    } catch (error) {
+      yield { place, fault: error instanceof SyntaxError ? `not JSON (${error.message})` : "not valid UTF-8" };
+      continue;
+    }
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      yield { place, fault: "not a JSON object" };
+    else yield { place, value: value as Record<string, unknown> };
+  }
+}
+
+/** Rows of a Parquet file, one row group after the other, so that memory holds one group. */
+export async function* parquetRows(file: DataFile, columns?: readonly string[]): AsyncIterable<Row> {
+  const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
+  const { compressors } = await import("hyparquet-compressors");
+  const buffer = {
+    byteLength: file.size,
+    slice: async (start: number, end?: number): Promise<ArrayBuffer> => {
+      const from = start < 0 ? file.size + start : start;
+      const bytes = await file.range(from, Math.min(file.size, end ?? file.size));
+      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+    },
+  };
+  const metadata = await parquetMetadataAsync(buffer);
+  const present = new Set(parquetSchema(metadata).children.map((c) => c.element.name));
+  const wanted = columns?.filter((c) => present.has(c));
+  let start = 0;
+  for (const group of metadata.row_groups) {
+    const end = start + Number(group.num_rows);
+    const rows = await parquetReadObjects({
+      file: buffer,
+      metadata,
+      rowStart: start,
+      rowEnd: end,
+      compressors,
+      ...(wanted === undefined ? {} : { columns: [...wanted] }),
+    });
+    for (const [i, value] of rows.entries()) yield { place: `${file.path}:row ${start + i + 1}`, value };
+    start = end;
+  }
+}
