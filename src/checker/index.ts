@@ -9,7 +9,7 @@ import { assemble } from "./assemble.js";
 import type { Context } from "./context.js";
 import { checkParents } from "./inherit.js";
 import { load } from "./load.js";
-import { checkParams, readOverrides } from "./params.js";
+import { checkParams, readOverrides, setFile } from "./params.js";
 import type { Pipeline } from "./pipeline.js";
 import { checkRules } from "./rules/index.js";
 import { declare } from "./scope.js";
@@ -27,7 +27,8 @@ export interface CheckOptions {
 export function check(ast: Ast, host: Host, options: CheckOptions = {}): Outcome<Pipeline> {
   const diagnostics: Diagnostic[] = [];
   const seen = new Set<string>();
-  const report = (diagnostic: Diagnostic): void => {
+  const report = (given: Diagnostic): void => {
+    const diagnostic = withoutSetPlace(given);
     // An inherited entry is read once for each heir; it is wrong once.
     const { span } = diagnostic.primary ?? {};
     const key = `${diagnostic.code} ${span?.file}:${span?.start}:${span?.end} ${diagnostic.message}`;
@@ -54,6 +55,17 @@ export function check(ast: Ast, host: Host, options: CheckOptions = {}): Outcome
   );
   const value: Pipeline = { schema: "llmp.pipeline/1", file: ast.file, sources, params, ...draft };
   return { value, diagnostics: sorted };
+}
+
+/** Values of `--set` stand in no file: nothing to point at, so it is said in words. */
+function withoutSetPlace(diagnostic: Diagnostic): Diagnostic {
+  const inFile = (span: { readonly file: string }): boolean => span.file !== setFile && span.file !== "";
+  const labels = diagnostic.labels.filter((l) => inFile(l.span));
+  if (diagnostic.primary === undefined || inFile(diagnostic.primary.span)) return { ...diagnostic, labels };
+  const { primary, ...rest } = diagnostic;
+  const hints =
+    primary.span.file === setFile ? ["the value was given with --set", ...diagnostic.hints] : diagnostic.hints;
+  return { ...rest, labels, hints };
 }
 
 /** The root file's first, each file from top to bottom; those without a place at the end. */

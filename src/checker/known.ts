@@ -4,7 +4,7 @@ import type { Fields, Read } from "./typed.js";
 
 /** Where a value came from, with its place. */
 const origin = (from: Origin, span: Known<unknown>["span"]) =>
-  span === undefined || from === "default" ? { from } : { from, span };
+  span === undefined || from === "default" || from === "set" ? { from } : { from, span };
 
 export const known = <T>(value: T, from: Origin = "default", span?: Known<unknown>["span"]): Known<T> => ({
   value,

@@ -10,6 +10,9 @@ import { known } from "./known.js";
 import type { Known } from "./pipeline.js";
 import type { Scope } from "./scope.js";
 
+/** The "file" of values from the command line. */
+export const setFile = "--set";
+
 /** `--set name=value` and `--set block.key=value`, parsed; what names nothing is reported. */
 export function readOverrides(
   set: Readonly<Record<string, string>>,
@@ -89,10 +92,10 @@ function unknownKey(owner: string, path: readonly string[], scope: Scope): Probl
 
 /** Text without quotes is fine where the param's type is `string`. */
 function parseValue(text: string, type: string | undefined): Expr | undefined {
-  const span = { file: "--set", start: 0, end: text.length };
+  const span = { file: setFile, start: 0, end: text.length };
   if (type === "string" && !text.trim().startsWith('"')) return { kind: "string", value: text, span };
   const prefix = "let value = ";
-  const outcome = parse({ path: "--set", text: `${prefix}${text}\n` });
+  const outcome = parse({ path: setFile, text: `${prefix}${text}\n` });
   const item = outcome.value?.items[0];
   if (outcome.diagnostics.length > 0 || outcome.value?.items.length !== 1 || item?.kind !== "let") return undefined;
   return item.value.kind === "missing" ? undefined : item.value;

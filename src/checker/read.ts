@@ -156,7 +156,8 @@ export function readField(
 ): Decision<Read> | undefined {
   const value = evaluate(expr, context);
   if (value === undefined) return undefined;
-  const open = value.kind === "choice" || value.kind === "range" || (value.kind === "symbol" && value.text === "auto");
+  const auto = value.kind === "symbol" && value.text === "auto" && !isWord("auto", spec.type);
+  const open = value.kind === "choice" || value.kind === "range" || auto;
   if (!open) {
     const read = readType(value, spec.type, spec.name, context, from);
     return read === undefined ? undefined : { kind: "fixed", value: read };
@@ -360,5 +361,9 @@ export function readType(
     }
   }
 }
+
+/** `format = auto` is a word of its own, not a decision. */
+const isWord = (word: string, type: FieldType): boolean =>
+  type.kind === "enum" && type.values.some((v) => v.name === word);
 
 const wordOf = (value: Value): string | undefined => (value.kind === "symbol" ? value.text : undefined);
