@@ -10,13 +10,13 @@ import { kubernetes } from "./targets/kubernetes.js";
 import { recipe } from "./targets/recipe/index.js";
 import { sagemaker } from "./targets/sagemaker/index.js";
 import { slurm } from "./targets/slurm.js";
-import { typescript } from "./typescript/index.js";
 import type { EmitContext, EmittedFile, Emitter } from "./types.js";
+import { typescript } from "./typescript/index.js";
 
 export { loweringOf, lowerings } from "./engines/index.js";
 export { renderEngines } from "./matrix.js";
-export { validateRequest, type RequestName } from "./validate/index.js";
 export type { EmitContext, EmittedFile, Emitter } from "./types.js";
+export { type RequestName, validateRequest } from "./validate/index.js";
 
 export const emitters: readonly Emitter[] = [
   sagemaker,
@@ -41,14 +41,25 @@ export async function emit(
 ): Promise<Outcome<readonly EmittedFile[]>> {
   const emitter = emitters.find((e) => e.name === target);
   if (emitter === undefined) {
-    const close = nearest(target, emitters.map((e) => e.name));
-    const hints = [...(close === undefined ? [] : [`did you mean ${close}?`]), `targets: ${emitters.map((e) => e.name).join(", ")}`];
+    const close = nearest(
+      target,
+      emitters.map((e) => e.name),
+    );
+    const hints = [
+      ...(close === undefined ? [] : [`did you mean ${close}?`]),
+      `targets: ${emitters.map((e) => e.name).join(", ")}`,
+    ];
     return { diagnostics: [emitCodes.report("LLMP5007", undefined, { target: JSON.stringify(target) }, { hints })] };
   }
   const problems: Diagnostic[] = [];
   if (plan.outcome === "errors" || plan.outcome === "infeasible" || plan.stages.length === 0)
     problems.push(
-      emitCodes.report("LLMP5011", undefined, { outcome: plan.outcome }, { hints: ["llmp plan says why, and what would make it fit"] }),
+      emitCodes.report(
+        "LLMP5011",
+        undefined,
+        { outcome: plan.outcome },
+        { hints: ["llmp plan says why, and what would make it fit"] },
+      ),
     );
   problems.push(...checkNames(plan));
   if (problems.length > 0) return { diagnostics: problems };

@@ -3,9 +3,9 @@
  * what the engine needs, starts the launcher on this node, and copies results out.
  */
 import type { EngineBundle } from "../engines/types.js";
+import type { EmittedFile } from "../types.js";
 import { json, sh } from "./quote.js";
 import { previousStage, type StageView, stringOption } from "./stage.js";
-import type { EmittedFile } from "../types.js";
 
 /** Something that a job reads: `name` is its folder in the working folder and its channel. */
 export interface Input {
@@ -32,7 +32,12 @@ const kindOf = (path: string): "s3" | "local" | "hub" =>
 export function inputs(view: StageView): Input[] {
   const list: Input[] = view.datasets.map((dataset) => {
     const source = folderOf(dataset.source.value[0] ?? "");
-    return { channel: `data-${dataset.name}`.slice(0, 64), folder: `data/${dataset.name}`, from: source, kind: kindOf(source) };
+    return {
+      channel: `data-${dataset.name}`.slice(0, 64),
+      folder: `data/${dataset.name}`,
+      from: source,
+      kind: kindOf(source),
+    };
   });
   const add = (channel: string, path: string | undefined): void => {
     if (path !== undefined) list.push({ channel, folder: channel, from: path, kind: kindOf(path) });

@@ -1,9 +1,10 @@
 /** What all targets share: lowering every stage, what a cluster must name, READMEs. */
-import { formatBytes, formatSeconds, formatUsd } from "../../units/index.js";
+
 import { type Diagnostic, emitCodes, hasErrors, type Outcome } from "../../diagnostics/index.js";
+import type { Plan } from "../../planner/plan.js";
+import { formatBytes, formatSeconds, formatUsd } from "../../units/index.js";
 import { loweringOf } from "../engines/index.js";
 import type { EngineBundle } from "../engines/types.js";
-import type { Plan } from "../../planner/plan.js";
 import type { EmittedFile } from "../types.js";
 import { engineFiles, inputs } from "./entry.js";
 import { refuse } from "./lower.js";
@@ -21,7 +22,12 @@ export function lowerStage(view: StageView): Outcome<LoweredStage> {
   if (lowering === undefined)
     return {
       diagnostics: [
-        refuse(view, "its own runtime", `engine ${view.stage.engine} runs on this machine only: llmp run starts it`, "name another engine in the train block to emit the stage"),
+        refuse(
+          view,
+          "its own runtime",
+          `engine ${view.stage.engine} runs on this machine only: llmp run starts it`,
+          "name another engine in the train block to emit the stage",
+        ),
       ],
     };
   const outcome = lowering.lower(view);
@@ -44,9 +50,14 @@ export function eachStage(
   for (const view of viewStages(plan)) {
     if (!providers.includes(view.cluster.provider.value)) {
       diagnostics.push(
-        emitCodes.report("LLMP5005", view.cluster.provider.span, { target, cluster: view.cluster.name, provider: view.cluster.provider.value }, {
-          hints: [`${target} is for provider = ${providers.join(" | ")}`],
-        }),
+        emitCodes.report(
+          "LLMP5005",
+          view.cluster.provider.span,
+          { target, cluster: view.cluster.name, provider: view.cluster.provider.value },
+          {
+            hints: [`${target} is for provider = ${providers.join(" | ")}`],
+          },
+        ),
       );
       continue;
     }
@@ -83,7 +94,12 @@ export function clusterNumber(view: StageView, key: string): number | undefined 
 }
 
 export const needs = (view: StageView, target: string, key: string, example: string): Diagnostic =>
-  emitCodes.report("LLMP5004", view.cluster.span, { target, key, cluster: view.cluster.name }, { hints: [`add ${key} = ${example}`] });
+  emitCodes.report(
+    "LLMP5004",
+    view.cluster.span,
+    { target, key, cluster: view.cluster.name },
+    { hints: [`add ${key} = ${example}`] },
+  );
 
 /** `s3://bucket/prefix` without a trailing slash, or undefined. */
 export function storage(view: StageView): string | undefined {
@@ -106,9 +122,15 @@ export function maxRuntime(view: StageView, limit: number): number {
   return Math.min(limit, Math.max(1, Math.ceil(said ?? view.stage.time.total_seconds * 1.5 + 3600)));
 }
 
-export function readme(view: StageView, bundle: EngineBundle, how: { readonly command: string; readonly also: readonly string[] }): EmittedFile {
+export function readme(
+  view: StageView,
+  bundle: EngineBundle,
+  how: { readonly command: string; readonly also: readonly string[] },
+): EmittedFile {
   const { stage } = view;
-  const list = inputs(view).map((i) => `| \`${i.channel}\` | ${i.kind === "stage" ? `output of stage ${i.from}` : `\`${i.from}\``} |`);
+  const list = inputs(view).map(
+    (i) => `| \`${i.channel}\` | ${i.kind === "stage" ? `output of stage ${i.from}` : `\`${i.from}\``} |`,
+  );
   const text = [
     `# Stage ${stage.name}`,
     "",

@@ -2,9 +2,12 @@
  * Requests against the official service models (data/aws-shapes.json, from botocore) and the documented rules between
  * fields, which the models do not hold (`rules.ts`).
  */
-import shapes from "../data/aws-shapes.json" with { type: "json" };
+
 import { type Diagnostic, emitCodes } from "../../diagnostics/index.js";
-import { ruleProblems } from "./rules.js";
+import shapes from "../data/aws-shapes.json" with { type: "json" };
+import { nvmeOnly, ruleProblems } from "./rules.js";
+
+export { nvmeOnly };
 
 interface Shape {
   readonly type: string;
@@ -29,7 +32,9 @@ export type RequestName =
   | "CreateServiceEnvironment"
   | "CreateJobQueue";
 
-const services = shapes.services as unknown as Readonly<Record<"sagemaker" | "batch", { readonly shapes: Readonly<Record<string, Shape>> }>>;
+const services = shapes.services as unknown as Readonly<
+  Record<"sagemaker" | "batch", { readonly shapes: Readonly<Record<string, Shape>> }>
+>;
 
 export interface Problem {
   readonly path: string;
@@ -39,7 +44,13 @@ export interface Problem {
 const integers = new Set(["integer", "long"]);
 const numbers = new Set(["integer", "long", "float", "double"]);
 
-function check(all: Readonly<Record<string, Shape>>, name: string, value: unknown, path: string, found: Problem[]): void {
+function check(
+  all: Readonly<Record<string, Shape>>,
+  name: string,
+  value: unknown,
+  path: string,
+  found: Problem[],
+): void {
   const shape = all[name];
   if (shape === undefined) throw new Error(`no shape ${name}`);
   const say = (problem: string): void => {
@@ -53,7 +64,8 @@ function check(all: Readonly<Record<string, Shape>>, name: string, value: unknow
     case "structure": {
       if (typeof value !== "object" || value === null || Array.isArray(value)) return say("is not an object");
       const members = shape.members ?? {};
-      for (const required of shape.required ?? []) if ((value as Record<string, unknown>)[required] === undefined) say(`lacks ${required}`);
+      for (const required of shape.required ?? [])
+        if ((value as Record<string, unknown>)[required] === undefined) say(`lacks ${required}`);
       for (const [key, item] of Object.entries(value)) {
         const member = members[key];
         const at = path === "" ? key : `${path}.${key}`;
@@ -80,22 +92,31 @@ function check(all: Readonly<Record<string, Shape>>, name: string, value: unknow
     case "string":
       if (typeof value !== "string") return say("is not a string");
       size(value.length, "characters");
-      if (shape.enum !== undefined && !shape.enum.includes(value)) say(`is ${JSON.stringify(value)}, not one of the ${shape.enum.length} allowed values`);
-      if (shape.pattern !== undefined && !new RegExp(`^(?:${shape.pattern})$`, "u").test(value)) say(`does not match ${shape.pattern}`);
+      if (shape.enum !== undefined && !shape.enum.includes(value))
+        say(`is ${JSON.stringify(value)}, not one of the ${shape.enum.length} allowed values`);
+      if (shape.pattern !== undefined && !new RegExp(`^(?:${shape.pattern})$`, "u").test(value))
+        say(`does not match ${shape.pattern}`);
       return;
     case "boolean":
       if (typeof value !== "boolean") say("is not true or false");
       return;
     default:
       if (!numbers.has(shape.type)) return;
-      if (typeof value !== "number" || !Number.isFinite(value) || (integers.has(shape.type) && !Number.isInteger(value))) return say(`is not a ${integers.has(shape.type) ? "whole " : ""}number`);
+      if (
+        typeof value !== "number" ||
+        !Number.isFinite(value) ||
+        (integers.has(shape.type) && !Number.isInteger(value))
+      )
+        return say(`is not a ${integers.has(shape.type) ? "whole " : ""}number`);
       if (shape.min !== undefined && value < shape.min) say(`is ${value}, below ${shape.min}`);
       if (shape.max !== undefined && value > shape.max) say(`is ${value}, above ${shape.max}`);
   }
 }
 
 const serviceOf = (request: RequestName): "sagemaker" | "batch" =>
-  request === "CreateTrainingJob" || request === "CreatePipeline" || request === "CreateCluster" ? "sagemaker" : "batch";
+  request === "CreateTrainingJob" || request === "CreatePipeline" || request === "CreateCluster"
+    ? "sagemaker"
+    : "batch";
 
 /** All that is wrong with a request; empty: valid. */
 export function requestProblems(request: RequestName, body: unknown): Problem[] {
@@ -106,7 +127,9 @@ export function requestProblems(request: RequestName, body: unknown): Problem[] 
 }
 
 export const validateRequest = (request: RequestName, body: unknown): Diagnostic[] =>
-  requestProblems(request, body).map(({ path, problem }) => emitCodes.report("LLMP5003", undefined, { request, path, problem }));
+  requestProblems(request, body).map(({ path, problem }) =>
+    emitCodes.report("LLMP5003", undefined, { request, path, problem }),
+  );
 
 /** Instance types that SageMaker training jobs take. */
 export const trainingInstances: readonly string[] = services.sagemaker.shapes.TrainingInstanceType?.enum ?? [];

@@ -20,13 +20,17 @@ function trainingJob(body: Json): Problem[] {
   const spot = body.EnableManagedSpotTraining === true;
   const run = stop.MaxRuntimeInSeconds;
   const wait = stop.MaxWaitTimeInSeconds;
-  if (spot && typeof wait !== "number") say("StoppingCondition", "lacks MaxWaitTimeInSeconds, which spot training needs");
+  if (spot && typeof wait !== "number")
+    say("StoppingCondition", "lacks MaxWaitTimeInSeconds, which spot training needs");
   if (!spot && wait !== undefined) say("StoppingCondition.MaxWaitTimeInSeconds", "is only for spot training");
-  if (typeof wait === "number" && typeof run === "number" && wait < run) say("StoppingCondition.MaxWaitTimeInSeconds", `is ${wait}, below MaxRuntimeInSeconds ${run}`);
+  if (typeof wait === "number" && typeof run === "number" && wait < run)
+    say("StoppingCondition.MaxWaitTimeInSeconds", `is ${wait}, below MaxRuntimeInSeconds ${run}`);
   if (typeof run === "number" && run > maxDays) say("StoppingCondition.MaxRuntimeInSeconds", "is above 28 days");
-  if (spot && body.CheckpointConfig === undefined) say("CheckpointConfig", "is missing: a spot job without checkpoints starts over at each interruption");
+  if (spot && body.CheckpointConfig === undefined)
+    say("CheckpointConfig", "is missing: a spot job without checkpoints starts over at each interruption");
   if (body.ServerlessJobConfig === undefined) {
-    for (const key of ["AlgorithmSpecification", "ResourceConfig", "StoppingCondition"]) if (body[key] === undefined) say("(request)", `lacks ${key}`);
+    for (const key of ["AlgorithmSpecification", "ResourceConfig", "StoppingCondition"])
+      if (body[key] === undefined) say("(request)", `lacks ${key}`);
   }
   const preferences = resources.InstancePreferences !== undefined;
   const groups = resources.InstanceGroups !== undefined;
@@ -40,8 +44,11 @@ function trainingJob(body: Json): Problem[] {
   }
   if (groups && resources.InstanceType !== undefined) say("ResourceConfig.InstanceGroups", "excludes InstanceType");
   if (resources.TrainingPlanArn !== undefined && spot) say("ResourceConfig.TrainingPlanArn", "excludes spot training");
-  if (resources.KeepAlivePeriodInSeconds !== undefined && spot) say("ResourceConfig.KeepAlivePeriodInSeconds", "excludes spot training (warm pools are on demand)");
-  const types = [resources.InstanceType, ...list(resources.InstanceGroups).map((g) => record(g).InstanceType)].filter((t): t is string => typeof t === "string");
+  if (resources.KeepAlivePeriodInSeconds !== undefined && spot)
+    say("ResourceConfig.KeepAlivePeriodInSeconds", "excludes spot training (warm pools are on demand)");
+  const types = [resources.InstanceType, ...list(resources.InstanceGroups).map((g) => record(g).InstanceType)].filter(
+    (t): t is string => typeof t === "string",
+  );
   if (resources.VolumeSizeInGB !== undefined && types.length > 0 && types.every((t) => nvmeOnly.test(t)))
     say("ResourceConfig.VolumeSizeInGB", "is not taken by instances with NVMe storage");
   for (const [key, value] of Object.entries(record(body.HyperParameters)))
@@ -53,12 +60,20 @@ function trainingJob(body: Json): Problem[] {
     const kinds = Object.keys(source).length;
     if (kinds !== 1) say(`InputDataConfig[${i}].DataSource`, `has ${kinds} sources, not 1`);
     const mode = record(channel).InputMode ?? record(body.AlgorithmSpecification).TrainingInputMode;
-    if (mode === "FastFile" && record(source.S3DataSource).S3DataType !== "S3Prefix" && source.S3DataSource !== undefined)
+    if (
+      mode === "FastFile" &&
+      record(source.S3DataSource).S3DataType !== "S3Prefix" &&
+      source.S3DataSource !== undefined
+    )
       say(`InputDataConfig[${i}]`, "FastFile takes S3Prefix only");
-    if (source.FileSystemDataSource !== undefined && body.VpcConfig === undefined) say("VpcConfig", "is missing: file systems are reached through a VPC");
+    if (source.FileSystemDataSource !== undefined && body.VpcConfig === undefined)
+      say("VpcConfig", "is missing: file systems are reached through a VPC");
   }
   const algorithm = record(body.AlgorithmSpecification);
-  if (body.AlgorithmSpecification !== undefined && (algorithm.TrainingImage === undefined) === (algorithm.AlgorithmName === undefined))
+  if (
+    body.AlgorithmSpecification !== undefined &&
+    (algorithm.TrainingImage === undefined) === (algorithm.AlgorithmName === undefined)
+  )
     say("AlgorithmSpecification", "needs exactly one of TrainingImage and AlgorithmName");
   return found;
 }
@@ -68,19 +83,27 @@ function jobDefinition(body: Json): Problem[] {
   const say = (path: string, problem: string): void => {
     found.push({ path, problem });
   };
-  if (typeof body.jobDefinitionName === "string" && !/^[A-Za-z0-9_-]{1,128}$/.test(body.jobDefinitionName)) say("jobDefinitionName", "is not 1 to 128 letters, digits, - and _");
+  if (typeof body.jobDefinitionName === "string" && !/^[A-Za-z0-9_-]{1,128}$/.test(body.jobDefinitionName))
+    say("jobDefinitionName", "is not 1 to 128 letters, digits, - and _");
   if (body.type === "multinode") {
     if (body.nodeProperties === undefined) say("(request)", "lacks nodeProperties, which multinode needs");
     const nodes = record(body.nodeProperties);
-    if (typeof nodes.mainNode === "number" && typeof nodes.numNodes === "number" && nodes.mainNode >= nodes.numNodes) say("nodeProperties.mainNode", "is not below numNodes");
+    if (typeof nodes.mainNode === "number" && typeof nodes.numNodes === "number" && nodes.mainNode >= nodes.numNodes)
+      say("nodeProperties.mainNode", "is not below numNodes");
     if (body.containerProperties !== undefined) say("containerProperties", "excludes multinode");
-  } else if (body.type === "container" && body.containerProperties === undefined && body.eksProperties === undefined && body.ecsProperties === undefined) {
+  } else if (
+    body.type === "container" &&
+    body.containerProperties === undefined &&
+    body.eksProperties === undefined &&
+    body.ecsProperties === undefined
+  ) {
     say("(request)", "lacks containerProperties");
   }
   const timeout = record(body.timeout).attemptDurationSeconds;
   if (typeof timeout === "number" && timeout < 60) say("timeout.attemptDurationSeconds", "is below 60");
   const attempts = record(body.retryStrategy).attempts;
-  if (typeof attempts === "number" && (attempts < 1 || attempts > 10)) say("retryStrategy.attempts", "is not from 1 to 10");
+  if (typeof attempts === "number" && (attempts < 1 || attempts > 10))
+    say("retryStrategy.attempts", "is not from 1 to 10");
   return found;
 }
 
@@ -91,11 +114,15 @@ export function ruleProblems(request: RequestName, body: unknown): Problem[] {
   if (request === "CreatePipeline") {
     const both = fields.PipelineDefinition !== undefined && fields.PipelineDefinitionS3Location !== undefined;
     const none = fields.PipelineDefinition === undefined && fields.PipelineDefinitionS3Location === undefined;
-    return both || none ? [{ path: "(request)", problem: "needs exactly one of PipelineDefinition and PipelineDefinitionS3Location" }] : [];
+    return both || none
+      ? [{ path: "(request)", problem: "needs exactly one of PipelineDefinition and PipelineDefinitionS3Location" }]
+      : [];
   }
   if (request === "SubmitJob" || request === "SubmitServiceJob") {
     const name = fields.jobName;
-    return typeof name === "string" && !/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(name) ? [{ path: "jobName", problem: "is not 1 to 128 letters, digits, - and _" }] : [];
+    return typeof name === "string" && !/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(name)
+      ? [{ path: "jobName", problem: "is not 1 to 128 letters, digits, - and _" }]
+      : [];
   }
   return [];
 }
