@@ -1,0 +1,135 @@
+/** LoRA (Hu et al. 2021): W + (alpha / rank) · B·A, and PEFT's files for it. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Adapter } from "../../checker/pipeline.js";
+import { runCodes } from "../../diagnostics/index.js";
+import { fail } from "../failure.js";
+import type { NamedTensor } from "../interfaces.js";
+import { openWeights } from "./folder.js";
+import { writeSafetensors } from "./safetensors.js";
+
+const loraName = /^(.*)\.lora_([AB])\.(?:default\.)?weight$/;
+
+export function splitAdapter(weights: readonly NamedTensor[]): { base: NamedTensor[]; lora: NamedTensor[] } {
+  const lora = weights.filter((w) => loraName.test(w.name));
+  return { base: weights.filter((w) => !loraName.test(w.name)), lora };
+}
+
+/** Adds each pair A [rank, in], B [out, rank] to its module's weight [out, in]; GPT-2's Conv1D stores [in, out]. */
+export function mergeAdapter(
+  base: readonly NamedTensor[],
+  lora: readonly NamedTensor[],
+  adapter: Pick<Adapter, "rank" | "alpha">,
+): NamedTensor[] {
+  const pairs = new Map<string, { A?: NamedTensor; B?: NamedTensor }>();
+  for (const tensor of lora) {
+    const [, module = "", side = ""] = loraName.exec(tensor.name) ?? [];
+    pairs.set(module, { ...pairs.get(module), [side]: tensor });
+  }
+  const scale = adapter.alpha.value / adapter.rank.value;
+  const merged = base.map((weight) => {
+    const module = weight.name.replace(/\.weight$/, "");
+    const pair = pairs.get(module);
+    if (pair === undefined) return weight;
+    pairs.delete(module);
+    const { A, B } = pair;
+    if (A === undefined || B === undefined)
+      return fail(runCodes.report("LLMP6205", undefined, { path: module, why: "has only one of lora_A and lora_B" }));
+    return { ...weight, values: added(weight, A, B, scale) };
+  });
+  const [left] = pairs.keys();
+  if (left !== undefined)
+    fail(runCodes.report("LLMP6205", undefined, { path: left, why: "the model has no such weight" }));
+  return merged;
+}
+
+function added(weight: NamedTensor, A: NamedTensor, B: NamedTensor, scale: number): Float32Array {
+  const [rank = 0, inputs = 0] = A.shape;
+  const [outputs = 0] = B.shape;
+  const [rows, columns] = weight.shape;
+  const plain = rows === outputs && columns === inputs;
+  if (B.shape[1] !== rank || (!plain && !(rows === inputs && columns === outputs)))
+    fail(
+      runCodes.report("LLMP6205", undefined, {
+        path: weight.name,
+        why: `A [${A.shape}] and B [${B.shape}] do not fit a weight of [${weight.shape}]`,
+      }),
+    );
+  const out = weight.values.slice();
+  const row = new Float64Array(inputs);
+  for (let o = 0; o < outputs; o++) {
+    row.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const b = B.values[o * rank + r] as number;
+      for (let i = 0; i < inputs; i++) row[i] = (row[i] as number) + b * (A.values[r * inputs + i] as number);
+    }
+    for (let i = 0; i < inputs; i++) {
+      const at = plain ? o * inputs + i : i * outputs + o;
+      out[at] = (out[at] as number) + scale * (row[i] as number);
+    }
+  }
+  return out;
+}
+
+/** `adapter_model.safetensors` and `adapter_config.json` as `peft` writes them (checked with peft 0.21). */
+export function writeAdapter(folder: string, lora: readonly NamedTensor[], adapter: Adapter, baseModel: string): void {
+  mkdirSync(folder, { recursive: true });
+  const named = lora.map((t) => {
+    const [, module = "", side = ""] = loraName.exec(t.name) ?? [];
+    return { ...t, name: `base_model.model.${module}.lora_${side}.weight` };
+  });
+  named.sort((a, b) => (a.name < b.name ? -1 : 1));
+  writeSafetensors(
+    join(folder, "adapter_model.safetensors"),
+    named.map(({ name, shape, values }) => ({ name, shape, dtype: "F32", values: () => values })),
+  );
+  const modules = new Set(named.map((t) => t.name.split(".").at(-3) ?? ""));
+  const config = {
+    base_model_name_or_path: baseModel,
+    bias: "none",
+    fan_in_fan_out: [...modules].some((m) => /^c_(attn|proj|fc)$/.test(m)),
+    inference_mode: true,
+    lora_alpha: adapter.alpha.value,
+    lora_dropout: adapter.dropout.value,
+    peft_type: "LORA",
+    r: adapter.rank.value,
+    target_modules: [...modules].sort(),
+    task_type: "CAUSAL_LM",
+    use_dora: false,
+    use_rslora: false,
+  };
+  writeFileSync(join(folder, "adapter_config.json"), `${JSON.stringify(config, null, 2)}\n`, { flush: true });
+}
+
+/** A PEFT folder: weights under our names, and its rank and alpha. */
+export async function readAdapter(folder: string): Promise<{ lora: NamedTensor[]; rank: number; alpha: number }> {
+  const file = join(folder, "adapter_config.json");
+  if (!existsSync(file))
+    fail(runCodes.report("LLMP6205", undefined, { path: folder, why: "it has no adapter_config.json" }));
+  const config = JSON.parse(readFileSync(file, "utf8")) as {
+    peft_type?: string;
+    r?: number;
+    lora_alpha?: number;
+    use_dora?: boolean;
+  };
+  if (
+    config.peft_type !== "LORA" ||
+    config.use_dora === true ||
+    config.r === undefined ||
+    config.lora_alpha === undefined
+  )
+    fail(
+      runCodes.report("LLMP6205", undefined, {
+        path: folder,
+        why: `it is ${config.use_dora === true ? "DoRA" : config.peft_type}, not plain LoRA`,
+      }),
+    );
+  const store = openWeights(join(folder, "adapter_model.safetensors"));
+  const lora: NamedTensor[] = [];
+  for (const name of store.names()) {
+    const tensor = await store.read(name);
+    if (tensor !== undefined) lora.push({ ...tensor, name: name.replace(/^base_model\.model\./, "") });
+  }
+  await store.close();
+  return { lora, rank: config.r as number, alpha: config.lora_alpha as number };
+}

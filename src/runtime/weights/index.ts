@@ -1,0 +1,5 @@
+export { mergeAdapter, readAdapter, splitAdapter, writeAdapter } from "./adapter.js";
+export { fromFloat32, toFloat32 } from "./dtype.js";
+export { openWeights, type WriteWeightsOptions, writeWeights } from "./folder.js";
+export { type ConcreteWeight, concreteWeights, forGraph } from "./names.js";
+export { headerBytes, type OutTensor, parseHeader, SafetensorsFile, writeSafetensors } from "./safetensors.js";
