@@ -13,6 +13,8 @@ export interface Context {
   readonly overrides: ReadonlyMap<string, readonly Override[]>;
   /** Set by the evaluator whenever a value came from `--set`; the reader turns it into the origin of the field. */
   usedSet: boolean;
+  /** Names on a circle of expressions that has been reported. */
+  readonly circular: Set<string>;
 }
 
 export interface Override {

@@ -144,7 +144,8 @@ function nameValue(expr: NameExpr, context: Context, trail: readonly string[]): 
     const item = context.scope.values.get(first.text);
     return item === undefined ? symbol : namedValue(first, context, trail, expr.span);
   }
-  return property(expr, context, trail) ?? symbol;
+  const found = property(expr, context, trail);
+  return found === "reported" ? undefined : (found ?? symbol);
 }
 
 /** The value of a param or let, seen at `span`. */
@@ -152,8 +153,7 @@ function namedValue(name: Ident, context: Context, trail: readonly string[], spa
   const item = context.scope.values.get(name.text);
   if (item === undefined) return undefined;
   if (trail.includes(name.text)) {
-    const chain = [...trail.slice(trail.indexOf(name.text)), name.text].join(" → ");
-    context.report(nameCodes.report("LLMP1015", item.name.span, { name: name.text, chain }));
+    circle(name.text, item.name.span, trail, context);
     return undefined;
   }
   const set = context.overrides.get(name.text)?.find((o) => o.path.length === 0);
@@ -165,8 +165,16 @@ function namedValue(name: Ident, context: Context, trail: readonly string[], spa
   return value === undefined ? undefined : { ...value, span };
 }
 
-/** `student.layers`: an entry of a block as written, inherited or by default. `undefined`: no block has that name. */
-function property(expr: NameExpr, context: Context, trail: readonly string[]): Value | undefined {
+/** Each circle is reported once, wherever it was entered. */
+function circle(name: string, span: Span, trail: readonly string[], context: Context): void {
+  const names = trail.slice(trail.indexOf(name));
+  if (!names.some((n) => context.circular.has(n)))
+    context.report(nameCodes.report("LLMP1015", span, { name, chain: [...names, name].join(" → ") }));
+  for (const n of names) context.circular.add(n);
+}
+
+/** `student.layers`: an entry of a block as written, inherited or by default. `undefined`: no block has that name and key. */
+function property(expr: NameExpr, context: Context, trail: readonly string[]): Value | "reported" | undefined {
   const [first, ...rest] = expr.parts;
   if (first === undefined) return undefined;
   const owners = [...context.scope.blocks.entries()].flatMap(([kind, blocks]) => {
@@ -181,15 +189,14 @@ function property(expr: NameExpr, context: Context, trail: readonly string[]): V
     context.report(
       nameCodes.report("LLMP1017", expr.span, { name: first.text, first: one?.kind ?? "", second: two?.kind ?? "" }),
     );
-    return undefined;
+    return "reported";
   }
   const owner = having[0];
   if (owner === undefined) return undefined;
   const step = expr.text;
   if (trail.includes(step)) {
-    const chain = [...trail.slice(trail.indexOf(step)), step].join(" → ");
-    context.report(nameCodes.report("LLMP1015", expr.span, { name: step, chain }));
-    return undefined;
+    circle(step, expr.span, trail, context);
+    return "reported";
   }
   const found = effectiveEntries(owner.declared, context).find((e) => e.entry.key.text === key.text);
   if (found?.from === "set") context.usedSet = true;
@@ -197,8 +204,8 @@ function property(expr: NameExpr, context: Context, trail: readonly string[]): V
   const source = found?.entry.value ?? (initial === undefined ? undefined : literalDefault(initial));
   if (source === undefined) {
     context.report(unitCodes.report("LLMP2012", expr.span, { found: `\`${expr.text}\`, which is not set,` }));
-    return undefined;
+    return "reported";
   }
   const value = evaluate(source, context, [...trail, step]);
-  return value === undefined ? undefined : { ...value, span: expr.span };
+  return value === undefined ? "reported" : { ...value, span: expr.span };
 }
