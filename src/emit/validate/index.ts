@@ -62,7 +62,10 @@ function check(
   };
   switch (shape.type) {
     case "structure": {
-      if (typeof value !== "object" || value === null || Array.isArray(value)) return say("is not an object");
+      if (typeof value !== "object" || value === null || Array.isArray(value)) {
+        say("is not an object");
+        return;
+      }
       const members = shape.members ?? {};
       for (const required of shape.required ?? [])
         if ((value as Record<string, unknown>)[required] === undefined) say(`lacks ${required}`);
@@ -75,14 +78,20 @@ function check(
       return;
     }
     case "list":
-      if (!Array.isArray(value)) return say("is not a list");
+      if (!Array.isArray(value)) {
+        say("is not a list");
+        return;
+      }
       size(value.length, "entries");
       value.forEach((item, i) => {
         check(all, shape.member ?? "", item, `${path}[${i}]`, found);
       });
       return;
     case "map":
-      if (typeof value !== "object" || value === null || Array.isArray(value)) return say("is not a map");
+      if (typeof value !== "object" || value === null || Array.isArray(value)) {
+        say("is not a map");
+        return;
+      }
       size(Object.keys(value).length, "entries");
       for (const [key, item] of Object.entries(value)) {
         check(all, shape.key ?? "", key, `${path}.${key}`, found);
@@ -90,7 +99,10 @@ function check(
       }
       return;
     case "string":
-      if (typeof value !== "string") return say("is not a string");
+      if (typeof value !== "string") {
+        say("is not a string");
+        return;
+      }
       size(value.length, "characters");
       if (shape.enum !== undefined && !shape.enum.includes(value))
         say(`is ${JSON.stringify(value)}, not one of the ${shape.enum.length} allowed values`);
@@ -106,8 +118,10 @@ function check(
         typeof value !== "number" ||
         !Number.isFinite(value) ||
         (integers.has(shape.type) && !Number.isInteger(value))
-      )
-        return say(`is not a ${integers.has(shape.type) ? "whole " : ""}number`);
+      ) {
+        say(`is not a ${integers.has(shape.type) ? "whole " : ""}number`);
+        return;
+      }
       if (shape.min !== undefined && value < shape.min) say(`is ${value}, below ${shape.min}`);
       if (shape.max !== undefined && value > shape.max) say(`is ${value}, above ${shape.max}`);
   }

@@ -18,7 +18,7 @@ export const fastLlm: EngineProfile = {
     tensor: true,
     sequence: true,
     pipeline: true,
-    schedules: ["1f1b", "gpipe"],
+    schedules: ["gpipe"],
     unevenPipeline: false,
     context: false,
     expert: false,
@@ -44,7 +44,7 @@ export const fastLlm: EngineProfile = {
       architectures: "checkpoint formats llama, mistral, mixtral, qwen_2 (0.4.0)",
       aws: "Fast-LLM's kernels are CUDA/Triton; CPU for tests",
       amd: "not tried",
-      schedules: "breadth-first and depth-first micro-batches only (schedule config, 0.4.0)",
+      schedules: "micro-batches are breadth-first in a pipeline: all forward, then all backward (schedule config, 0.4.0)",
     },
   },
   keys: {

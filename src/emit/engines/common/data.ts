@@ -27,6 +27,8 @@ export const filePattern = (source: string): string => {
 
 export interface DataSettings {
   readonly seed: number;
+  /** Documents of one sequence do not attend to each other. */
+  readonly packing: boolean;
   readonly unit: "tokens" | "documents";
   /** What the shares of the phases are shares of: tokens, or documents, of the whole stage. */
   readonly total: number;
@@ -47,6 +49,7 @@ export function dataSettings(view: StageView): DataSettings {
   const tokens = mix.unit.value === "tokens";
   return {
     seed: spec.seed.value,
+    packing: spec.packing.value,
     unit: mix.unit.value,
     total: tokens ? stage.tokens : stage.steps * stage.global_batch,
     phases: mix.phases.map(({ from, weights }) => ({ from, weights })),

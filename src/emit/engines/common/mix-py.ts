@@ -1,4 +1,5 @@
 /** Python that every engine folder with raw data carries: reads datasets, mixes them in the planned order. */
+// biome-ignore lint/complexity/noUselessStringRaw: Python may come to hold backslashes
 export const mixPy = String.raw`"""The planned order of samples. Written by llmp; reads data.json beside it.
 
 Each dataset is a folder of text, JSONL (.gz, .zst) or Parquet files under data/<name>/. At every point the dataset that
@@ -154,8 +155,18 @@ def evaluation(config, root="data"):
 
 
 def packed(config, tokenize, size, eos, root="data"):
-    """Sequences of exactly size tokens, documents joined with eos between them."""
-    rest = []
+    """(tokens, targets, positions) of size each. A target is the next token; -100 where that one starts a document.
+
+    eos ends each document; positions start again with each. data/rows.jsonl (llmp data build) gives ready rows.
+    """
+    ready = os.path.join(root, "rows.jsonl")
+    if os.path.exists(ready):
+        while True:
+            with open(ready, encoding="utf-8") as file:
+                for line in file:
+                    row = json.loads(line)
+                    yield row["tokens"], row["targets"], row["positions"]
+    rest, starts = [], []
     cache = {}
 
     def length(sample):
@@ -163,10 +174,17 @@ def packed(config, tokenize, size, eos, root="data"):
         return len(cache["ids"]) if config["unit"] == "tokens" else 1
 
     for _, sample in order(config, length, root):
-        rest += cache.pop("ids", None) or tokenize(text_of(sample))
-        if eos is not None:
-            rest.append(eos)
-        while len(rest) >= size:
-            yield rest[:size]
-            rest = rest[size:]
+        ids = (cache.pop("ids", None) or tokenize(text_of(sample))) + ([] if eos is None else [eos])
+        rest += ids
+        starts += [True] + [False] * (len(ids) - 1) if ids else []
+        while len(rest) > size:
+            positions, count = [], 0
+            for begins in starts[:size]:
+                count = 0 if begins else count
+                positions.append(count)
+                count += 1
+            apart = config["packing"]
+            targets = [-100 if apart and starts[i + 1] else rest[i + 1] for i in range(size)]
+            yield rest[:size], targets, positions
+            rest, starts = rest[size:], starts[size:]
 `;

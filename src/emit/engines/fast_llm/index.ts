@@ -60,12 +60,18 @@ function problems(view: StageView): Diagnostic[] {
     found.push(refuse(view, `the ${optimizer.kind} optimizer`, "Fast-LLM trains with AdamW"));
   if (parallel.pipeline > 1 && !evenChunks(view))
     found.push(refuse(view, "an uneven pipeline split", "layers_per_stage is one number"));
-  if (parallel.pipeline > 1 && !["1f1b", "gpipe"].includes(parallel.schedule))
+  if (parallel.pipeline > 1 && parallel.schedule !== "gpipe")
     found.push(
-      refuse(view, `the ${parallel.schedule} schedule`, "Fast-LLM has breadth-first and depth-first micro-batches"),
+      refuse(
+        view,
+        `the ${parallel.schedule} schedule`,
+        "Fast-LLM runs micro-batches breadth-first: all forward, then all backward",
+      ),
     );
   if (view.spec.freeze.value.length > 0) found.push(refuse(view, "frozen parameters", "no pattern for them was found"));
   if (model.dropout.value > 0) found.push(refuse(view, "dropout", "was not lowered for Fast-LLM"));
+  if (!view.spec.packing.value)
+    found.push(refuse(view, "packing = false", "Fast-LLM always keeps the documents of a sequence apart"));
   return found;
 }
 
@@ -127,15 +133,9 @@ function baseModel(view: StageView): Yaml {
 
 function schedule(view: StageView): Yaml {
   const lr = learningRate(view);
-  const base = lr.peak;
-  if (lr.kind === "constant")
-    return {
-      base,
-      schedule: [{ type: "linear", begin_step: 0, end_step: Math.max(1, lr.warmup), initial: 0, final: base }],
-    };
-  if (lr.kind === "wsd") return { base, decay_style: "constant", warmup_iterations: lr.warmup };
+  if (lr.kind === "constant") return { base: lr.peak, decay_style: "constant", warmup_iterations: lr.warmup };
   return {
-    base,
+    base: lr.peak,
     minimum: lr.min,
     decay_style: lr.kind,
     decay_iterations: view.stage.steps,
@@ -143,11 +143,13 @@ function schedule(view: StageView): Yaml {
   };
 }
 
+/** The file that `fast-llm prepare gpt_memmap` writes: one a split. */
+const prepared = (view: StageView, phase: Phase, split: string): string =>
+  `prepared/phase-${phase.index}/fast_llm_config${view.evaluateSteps === undefined ? "" : `_${split}`}.yaml`;
+
 function config(view: StageView, phase: Phase, all: readonly Phase[]): Yaml {
   const { stage, spec, optimizer, precision } = view;
   const { parallel } = stage;
-  const lr = learningRate(view);
-  const depthFirst = parallel.pipeline > 1 && parallel.schedule === "gpipe" ? 1 : parallel.accumulation;
   const cpu = stage.cluster.accelerator === "cpu" || view.instance?.accelerator === "cpu";
   const interval = view.saveSteps ?? stage.steps;
   return {
@@ -171,24 +173,21 @@ function config(view: StageView, phase: Phase, all: readonly Phase[]): Yaml {
             },
       wandb: undefined,
     },
-    batch: {
-      micro_batch_size: parallel.micro_batch,
-      sequence_length: stage.context_length,
-      batch_size: stage.global_batch,
-      depth_first_micro_batches: parallel.pipeline > 1 ? undefined : depthFirst,
-      breadth_first_micro_batches: parallel.pipeline > 1 ? parallel.accumulation : undefined,
-      use_loss_masking_spans: false,
+    schedule: {
+      depth_first_micro_batches: parallel.pipeline > 1 ? 1 : parallel.accumulation,
+      breadth_first_micro_batches: parallel.pipeline > 1 ? parallel.accumulation : 1,
     },
     data: {
       datasets: {
-        training: { type: "file", path: `prepared/phase-${phase.index}/fast_llm_config.yaml` },
+        training: { type: "file", path: prepared(view, phase, "training") },
         validation:
-          view.evaluateSteps === undefined
-            ? undefined
-            : { type: "file", path: `prepared/phase-${phase.index}/fast_llm_config.yaml` },
+          view.evaluateSteps === undefined ? undefined : { type: "file", path: prepared(view, phase, "validation") },
       },
-      tokenizer: { path: "tokenizer" },
-      sampling: { seed: spec.seed.value, shuffle: "disabled" },
+      // In tokens: documents of at most one sequence are packed into it and kept apart.
+      micro_batch_size: parallel.micro_batch * stage.context_length,
+      maximum_document_length: stage.context_length,
+      shuffle: "disabled",
+      seed: spec.seed.value,
     },
     optimizer: {
       weight_decay: optimizer.weightDecay,
@@ -196,15 +195,7 @@ function config(view: StageView, phase: Phase, all: readonly Phase[]): Yaml {
       beta_2: optimizer.beta2,
       epsilon: optimizer.eps,
       gradient_norm_clipping: optimizer.clip,
-      learning_rate:
-        lr.kind === "wsd"
-          ? {
-              base: lr.peak,
-              schedule: undefined,
-              decay_style: "constant",
-              warmup_iterations: lr.warmup,
-            }
-          : schedule(view),
+      learning_rate: schedule(view),
     },
     pretrained: startsWithWeights(view)
       ? { format: formats[view.model.architecture.value], path: "model", model_weights: true }
@@ -234,17 +225,16 @@ function config(view: StageView, phase: Phase, all: readonly Phase[]): Yaml {
 function preparation(view: StageView, phase: Phase): Yaml {
   return {
     output_path: `prepared/phase-${phase.index}`,
-    loading_workers: 4,
-    tokenize_workers: 4,
-    saving_workers: 4,
+    num_workers: 4,
     dataset: {
       path: "json",
       data_files: `prepared/phase-${phase.index}.jsonl`,
       split: "train",
-      trust_remote_code: false,
-      source_schema: { text: "text" },
+      source_schema: { type: "document", text: "text" },
     },
     tokenizer: { path: "tokenizer" },
+    add_bos: false,
+    add_eos: true,
     splits: view.evaluateSteps === undefined ? undefined : { training: 0.99, validation: 0.01 },
   };
 }

@@ -256,7 +256,7 @@ def main(size, rows):
     def stream():
         source = mix.packed(mix.settings(), tokenize, size, tokenizer.eos_token_id)
         for _ in range(rows):
-            ids = next(source)
+            ids, _, _ = next(source)
             yield {"input_ids": ids, "attention_mask": [1] * size, "labels": ids}
 
     Dataset.from_generator(stream).save_to_disk("prepared/tokens")

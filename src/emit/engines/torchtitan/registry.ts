@@ -43,8 +43,7 @@ export function registryPy(view: StageView): string {
     },
     optimizer: {
       lr: lr.peak,
-      beta1: optimizer.beta1,
-      beta2: optimizer.beta2,
+      betas: [optimizer.beta1, optimizer.beta2],
       eps: optimizer.eps,
       weight_decay: optimizer.weightDecay,
     },
@@ -60,6 +59,7 @@ export function registryPy(view: StageView): string {
       seq_len: stage.context_length,
       max_norm: optimizer.clip > 0 ? optimizer.clip : 1e9,
       steps: stage.steps,
+      disable_cuda_graphs: parallel.pipeline > 1,
       enable_cpu_offload: offloads(view, "optimizer"),
       dtype:
         view.precision.masterWeights.value === "none" && view.precision.weights.value === "bf16"

@@ -188,6 +188,7 @@ function settings(view: StageView): Yaml {
     output: "output",
     resume: view.saveSteps !== undefined,
     evaluate: view.evaluateSteps ?? 0,
+    packing: spec.packing.value,
     objective: objective(view),
     model: {
       path: startsWithWeights(view) ? "model" : null,

@@ -98,8 +98,21 @@ def token_stream(data, tokenizer, size):
     def tokenize(text):
         return tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    for ids in mix.packed(data, tokenize, size, tokenizer.eos_token_id):
-        yield {"input_ids": ids, "labels": list(ids)}
+    for ids, targets, positions in mix.packed(data, tokenize, size, tokenizer.eos_token_id):
+        yield {"input_ids": ids, "labels": targets, "position_ids": positions}
+
+
+def collate(apart):
+    """Full sequences need no padding. With positions and no mask, attention keeps the documents of a sequence apart."""
+
+    def together(samples):
+        names = ("input_ids", "labels", "position_ids") if apart else ("input_ids", "labels")
+        batch = {name: torch.tensor([sample[name] for sample in samples]) for name in names}
+        # Labels are the next tokens already: the loss must not shift them again.
+        batch["shift_labels"] = batch["labels"]
+        return batch
+
+    return together
 
 
 def sample_stream(data, tokenizer):
@@ -130,13 +143,17 @@ def distill_trainer(base):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             labels = inputs["labels"]
             plain = {k: inputs[k] for k in ("input_ids", "attention_mask", "position_ids") if k in inputs}
+            # Targets that are shifted already stand over their own position.
+            if "shift_labels" in inputs:
+                labels = torch.cat([labels.new_full((labels.shape[0], 1), -100), inputs["shift_labels"]], 1)
             outputs = model(**plain)
             with torch.no_grad():
                 guide = self.teacher(**plain).logits
             heat = self.distill["temperature"]
             keep = labels[:, 1:] != -100
-            student = outputs.logits[:, :-1][keep].float()
-            teacher = guide[:, :-1][keep].float()
+            width = keep.shape[1]
+            student = outputs.logits[:, :width][keep].float()
+            teacher = guide[:, :width][keep].float()
             log_s, log_t = F.log_softmax(student / heat, -1), F.log_softmax(teacher / heat, -1)
             kind = self.distill["divergence"]
             if kind == "forward_kl":
@@ -189,7 +206,8 @@ def main():
 
         if "text" in data["datasets"][0]["columns"]:
             train = IterableDataset.from_generator(lambda: token_stream(data, tokenizer, size))
-            settings.update(packing=False, dataset_kwargs={"skip_prepare_dataset": True})
+            settings.update(packing=False, dataset_kwargs={"skip_prepare_dataset": True}, remove_unused_columns=False)
+            common["data_collator"] = collate(config["packing"])
         else:
             # Materialised: a planned order, then truncated and (if planned) packed by TRL.
             count = settings["max_steps"] * config["global_batch"]
@@ -230,7 +248,8 @@ def main():
         held = [sample for _, sample in mix.evaluation(data)]
         if "text" in data["datasets"][0]["columns"]:
             ids = [tokenizer(mix.text_of(s), add_special_tokens=False, truncation=True, max_length=size)["input_ids"] for s in held]
-            trainer.eval_dataset = Dataset.from_list([{"input_ids": i, "labels": list(i)} for i in ids if len(i) > 1])
+            trainer.eval_dataset = Dataset.from_list([{"input_ids": i[:-1], "labels": i[1:], "position_ids": list(range(len(i) - 1))} for i in ids if len(i) > 1])
+            trainer.args.per_device_eval_batch_size = 1
         else:
             trainer.eval_dataset = trainer._prepare_dataset(
                 Dataset.from_list(held), tokenizer, trainer.args, False, None, "eval"
@@ -245,7 +264,7 @@ def main():
 
         last = get_last_checkpoint(settings["output_dir"])
     trainer.train(resume_from_checkpoint=last)
-    if trainer.accelerator.state.fsdp_plugin is not None:
+    if getattr(trainer.accelerator.state, "fsdp_plugin", None) is not None:
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     trainer.save_model(config["output"])
     if trainer.accelerator.is_main_process:
@@ -258,7 +277,7 @@ if __name__ == "__main__":
 
 /** A tokenizer whose tokens are the 256 bytes (and specials above), as a `transformers` fast tokenizer. */
 export const byteTokenizerPy = String.raw`"""Bytes as tokens: id = byte; 256 is the end of a document where the vocabulary has room. Written by llmp."""
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 
@@ -277,9 +296,7 @@ def byte_tokenizer(vocab):
     table = _alphabet()
     entries = {table[byte]: byte for byte in range(256)}
     core = Tokenizer(models.BPE(vocab=entries, merges=[]))
-    core.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex("(?s)."), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     core.decoder = decoders.ByteLevel()
     if vocab > 256:
         core.add_special_tokens(["<|end|>"])
