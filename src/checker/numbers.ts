@@ -72,7 +72,7 @@ function settle(value: Quantity, type: QuantityType, key: string, context: Conte
         { key, expected: dimensions.map((d) => names(d)).join(" or ") },
         {
           hints: [
-            `for example ${dimensions.map((d) => `\`${only === "ratio" && value.value > 1 ? `${value.value}%` : written[d]}\``).join(" or ")}`,
+            `for example ${dimensions.map((d) => `\`${d === "ratio" && value.value > 1 ? `${value.value}%` : written[d]}\``).join(" or ")}`,
           ],
         },
       ),
