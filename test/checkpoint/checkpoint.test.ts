@@ -79,11 +79,11 @@ describe("damage", () => {
   });
 });
 
-test("a folder that cannot be written: a message, and the last one stays", () => {
+test("no room on the disk: a message, and the last one stays", () => {
   const folder = temporary();
   saveCheckpoint(at(folder), stateOf(1, 1000));
   const blocked = join(folder, `.step-2.${process.pid}.partial`);
-  // A file in the way stands for a disk that refuses (root may write anywhere, so permissions cannot).
+  // More bytes than any disk has free.
   const state = stateOf(2, 1000);
   const tensors = [{ name: "x", shape: [2 ** 40], values: { byteLength: 2 ** 60 } as unknown as Float32Array }];
   expect(() => saveCheckpoint(at(folder), { ...state, tensors })).toThrow(

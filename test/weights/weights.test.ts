@@ -57,7 +57,7 @@ describe("element types", () => {
       ...(toFloat32(dtype, fromFloat32(dtype, Float32Array.from(values))) ?? []),
     ];
     expect(as("BF16", [1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, -3.4e38, Number.POSITIVE_INFINITY])).toEqual(
-      [1, 1, 1 + 2 ** -6, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY].map((v) => v),
+      [1, 1, 1 + 2 ** -6, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
     );
     expect(as("F16", [65_504, 65_519, 65_520, 2 ** -24, 2 ** -25, 1 + 2 ** -11, 1 + 3 * 2 ** -11, -0.1])).toEqual([
       65_504,
@@ -172,7 +172,7 @@ describe("LoRA in PEFT's format", () => {
     for (const [name, values] of Object.entries(expected)) {
       const got = merged.find((t) => t.name === name)?.values ?? [];
       expect(got.length).toBe(values.length);
-      values.forEach((value, i) => expect(got[i]).toBeCloseTo(value, 5));
+      for (const [i, value] of values.entries()) expect(got[i]).toBeCloseTo(value, 5);
     }
   });
 

@@ -1,0 +1,73 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { MetricsSink } from "../interfaces.js";
+import type { StepMetrics } from "../types.js";
+import { JsonlWriter } from "./jsonl.js";
+import { runReport } from "./report.js";
+import { readRun, writeWhole } from "./runs.js";
+import { EventWriter } from "./tensorboard.js";
+
+export { readMetrics } from "./jsonl.js";
+export { runReport } from "./report.js";
+export * from "./runs.js";
+export { crc32c, EventWriter, record, scalarEvent } from "./tensorboard.js";
+
+/** Scalars of one step as TensorBoard groups them. */
+function scalarsOf(m: StepMetrics): Record<string, number> {
+  return {
+    "train/loss": m.loss,
+    "train/lr": m.lr,
+    "train/grad_norm": m.grad_norm,
+    "speed/tokens_per_second": m.tokens_per_second,
+    "speed/step_seconds": m.step_seconds,
+    "memory/peak_bytes": m.peak_bytes,
+    ...Object.fromEntries(Object.entries(m.losses ?? {}).map(([name, loss]) => [`loss/${name}`, loss])),
+    ...Object.fromEntries(Object.entries(m.extra ?? {}).map(([name, value]) => [`extra/${name}`, value])),
+  };
+}
+
+/**
+ * `runs/NAME/STAGE/metrics.jsonl`, `runs/NAME/tensorboard/STAGE/`, `summary.json` and `report.html`.
+ * A `stage` event with a `startStep` drops what an interrupted run wrote after its last checkpoint.
+ */
+export function openMetrics(runFolder: string): MetricsSink {
+  mkdirSync(runFolder, { recursive: true });
+  const files = new Map<string, { jsonl: JsonlWriter; events: EventWriter }>();
+  const of = (stage: string, startStep = Number.POSITIVE_INFINITY) => {
+    let open = files.get(stage);
+    if (open === undefined) {
+      open = {
+        jsonl: new JsonlWriter(join(runFolder, stage, "metrics.jsonl"), startStep),
+        events: new EventWriter(join(runFolder, "tensorboard", stage)),
+      };
+      files.set(stage, open);
+    }
+    return open;
+  };
+  return {
+    step(stage, metrics) {
+      const { jsonl, events } = of(stage);
+      jsonl.write(metrics);
+      events.scalars(metrics.step, scalarsOf(metrics));
+    },
+    event(event) {
+      if (event.kind === "stage") of(event.stage, event.startStep);
+      else if (event.kind === "evaluate")
+        of(event.stage).events.scalars(
+          event.step,
+          Object.fromEntries(Object.entries(event.losses).map(([name, loss]) => [`eval/${name}`, loss])),
+        );
+    },
+    async summary(summary) {
+      writeWhole(join(runFolder, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+      writeWhole(join(runFolder, "report.html"), runReport(readRun(runFolder)));
+    },
+    async close() {
+      for (const { jsonl, events } of files.values()) {
+        jsonl.close();
+        events.close();
+      }
+      files.clear();
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import type { StepMetrics } from "../types.js";
+
+/** One JSON object a line, appended at once: a killed run loses nothing that it showed. */
+export class JsonlWriter {
+  readonly #fd: number;
+
+  /** @param resumeAt steps from here on are dropped first: they will be done again. */
+  constructor(path: string, resumeAt = 0) {
+    mkdirSync(dirname(path), { recursive: true });
+    if (existsSync(path)) {
+      const kept = readMetrics(path).filter((m) => m.step < resumeAt);
+      writeFileSync(path, kept.map((m) => `${JSON.stringify(m)}\n`).join(""));
+    }
+    this.#fd = openSync(path, "a");
+  }
+
+  write(metrics: StepMetrics): void {
+    writeSync(this.#fd, `${JSON.stringify(metrics)}\n`);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** All whole lines of a metrics file; a last line that was cut off by a kill is passed over. */
+export function readMetrics(path: string): StepMetrics[] {
+  if (!existsSync(path)) return [];
+  const out: StepMetrics[] = [];
+  for (const line of readFileSync(path, "utf8").split("\n")) {
+    if (line === "") continue;
+    try {
+      out.push(JSON.parse(line) as StepMetrics);
+    } catch {
+      // Cut off in the middle of a write.
+    }
+  }
+  return out;
+}
