@@ -1,5 +1,5 @@
 /** A file and all that it imports, each once, imports before importers. */
-import { type Diagnostic, nameCodes } from "../diagnostics/index.js";
+import { type Details, type Diagnostic, nameCodes } from "../diagnostics/index.js";
 import type { Ast, ImportItem } from "../parser/ast.js";
 import { parse } from "../parser/index.js";
 import type { Host } from "../text/index.js";
@@ -14,6 +14,15 @@ export interface LoadedFile {
   readonly text?: string;
   /** Bundled families; what they declare enters the pipeline only where it is used. */
   readonly bundled: boolean;
+}
+
+function familyHint(name: string, item: ImportItem): Details {
+  const { fixes = [], ...rest } = nearestHint(name, families, item.path.span);
+  const quoted = fixes.map((fix) => ({
+    ...fix,
+    edits: fix.edits.map((edit) => ({ ...edit, text: `"std/${edit.text}"` })),
+  }));
+  return { ...rest, fixes: quoted };
 }
 
 export function load(root: Ast, host: Host, report: (d: Diagnostic) => void): readonly LoadedFile[] {
@@ -54,7 +63,7 @@ export function load(root: Ast, host: Host, report: (d: Diagnostic) => void): re
     const text = host.read(path);
     if (text === undefined) {
       if (bundled !== null)
-        report(nameCodes.report("LLMP1016", span, { name: written }, nearestHint(bundled[1] ?? "", families, span)));
+        report(nameCodes.report("LLMP1016", span, { name: written }, familyHint(bundled[1] ?? "", item)));
       else report(nameCodes.report("LLMP1007", span, { path: written }, { hints: [`looked for ${path}`] }));
       return;
     }

@@ -1,10 +1,10 @@
 /** Tokenizers, datasets, mixes. */
-import { modelCodes } from "../../diagnostics/index.js";
+import { modelCodes, unitCodes } from "../../diagnostics/index.js";
 import type { PairEntry, PhaseEntry } from "../../parser/ast.js";
 import type { BlockSpec } from "../../schema/index.js";
 import { formatNumber, formatPercent } from "../../units/index.js";
 import type { Context } from "../context.js";
-import { evaluate } from "../evaluate.js";
+import { describe, evaluate, type Value } from "../evaluate.js";
 import { known, numberOf, present, textOf, textsOf } from "../known.js";
 import { readQuantity } from "../numbers.js";
 import { rebase } from "../paths.js";
@@ -77,7 +77,7 @@ export function mixOf(fields: Fields, declared: Declared, spec: BlockSpec, conte
         ? undefined
         : at.kind === "quantity"
           ? readQuantity(at, { kind: "quantity", dimensions: ["ratio"] }, "from", context)?.value
-          : undefined;
+          : notShare(at, "from", context);
     const entries = phase.body.entries.filter((e): e is PairEntry => e.kind === "pair");
     const shares = weights(entries, phase.body.span, declared.name, context);
     if (start === undefined || shares === undefined) continue;
@@ -125,7 +125,7 @@ function weights(
       value?.kind === "quantity"
         ? readQuantity(value, { kind: "quantity", dimensions: ["ratio"], min: 0, max: 1 }, entry.key.text, context)
         : undefined;
-    if (value !== undefined && value.kind !== "quantity") wrongWeight(entry, context);
+    if (value !== undefined && value.kind !== "quantity") notShare(value, entry.key.text, context);
     if (share !== undefined) sum += share.value;
     if (target === undefined || share === undefined) bad = true;
     else shares[entry.key.text] ??= share.value;
@@ -154,13 +154,13 @@ function weights(
   return shares;
 }
 
-function wrongWeight(entry: PairEntry, context: Context): void {
-  const value = evaluate(entry.value, context);
-  if (value === undefined) return;
-  readQuantity(
-    { kind: "quantity", value: Number.NaN, dimension: "count", span: entry.value.span, unitSpan: entry.value.span },
-    { kind: "quantity", dimensions: ["ratio"] },
-    entry.key.text,
-    context,
+function notShare(value: Value, key: string, context: Context): undefined {
+  context.report(
+    unitCodes.report(
+      "LLMP2001",
+      value.span,
+      { key, expected: "percent", found: describe(value) },
+      { hints: ["for example `70%`"] },
+    ),
   );
 }
