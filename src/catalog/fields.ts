@@ -15,6 +15,8 @@ export const field = (name: string, type: FieldType, doc: string, example: strin
 export const text: FieldType = { kind: "string" };
 export const flag: FieldType = { kind: "bool" };
 export const quantity = (...dimensions: Dimension[]): FieldType => ({ kind: "quantity", dimensions });
+/** A quantity above nothing: amounts of which zero would mean nothing. */
+export const positive = (...dimensions: Dimension[]): FieldType => ({ kind: "quantity", dimensions, min: 0.001 });
 /** A whole number, at least `min`. */
 export const whole = (min = 1, max?: number): FieldType => ({
   kind: "quantity",

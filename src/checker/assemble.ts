@@ -101,7 +101,7 @@ export function assemble(context: Context): Draft {
     accelerators,
     instances,
     stages,
-    budget: budgetOf(budget === undefined ? undefined : fieldsOf(budget, context)),
+    budget: budgetOf(budget === undefined ? undefined : fieldsOf(budget, context), context),
   };
 }
 

@@ -12,10 +12,13 @@ interface QuantityType {
   readonly max?: number;
 }
 
+/** Half a step does not exist. (Tokens may come out of a division; they are rounded where they are used.) */
+const countable: ReadonlySet<UnitDimension> = new Set<UnitDimension>(["steps", "sequences", "samples", "layers"]);
+
 export function readQuantity(value: Quantity, type: QuantityType, key: string, context: Context): Quantity | undefined {
   const dimension = settle(value, type, key, context);
   if (dimension === undefined) return undefined;
-  if (type.integer === true && !Number.isInteger(value.value)) {
+  if ((type.integer === true || countable.has(dimension)) && !Number.isInteger(value.value)) {
     context.report(
       unitCodes.report(
         "LLMP2007",
@@ -32,13 +35,16 @@ export function readQuantity(value: Quantity, type: QuantityType, key: string, c
   }
   const { min, max } = type;
   if ((min !== undefined && value.value < min) || (max !== undefined && value.value > max)) {
+    const floor = min === 0.001 ? "above 0" : undefined;
     const show = (n: number): string => (dimension === "ratio" ? `${formatNumber(n * 100)}%` : String(n));
     const bound =
-      min !== undefined && max !== undefined
-        ? `between ${show(min)} and ${show(max)}`
-        : min !== undefined
-          ? `at least ${show(min)}`
-          : `at most ${show(max ?? 0)}`;
+      floor !== undefined && value.value < (min ?? 0)
+        ? floor
+        : min !== undefined && max !== undefined
+          ? `between ${show(min)} and ${show(max)}`
+          : min !== undefined
+            ? `at least ${show(min)}`
+            : `at most ${show(max ?? 0)}`;
     context.report(
       unitCodes.report("LLMP2006", value.span, {
         key,

@@ -354,7 +354,7 @@ export function readType(
         );
         return undefined;
       }
-      const read = readQuantity(interval, { kind: "quantity", dimensions: type.of, min: 0 }, key, context);
+      const read = readQuantity(interval, { kind: "quantity", dimensions: type.of, min: 0.001 }, key, context);
       return read === undefined
         ? undefined
         : { kind: "every", value: read.value, dimension: read.dimension, span: value.span };

@@ -12,7 +12,7 @@ export const distill: ObjectiveDescriptor = {
       "llama3_70b",
       { required: true },
     ),
-    field("temperature", real(0), "softens both distributions", "2.0", { default: "1.0" }),
+    field("temperature", real(0.01), "softens both distributions", "2.0", { default: "1.0" }),
     field(
       "divergence",
       words({

@@ -1,4 +1,4 @@
-import { field, list, oneOf, quantity, real, ref, whole, words } from "../fields.js";
+import { field, list, oneOf, positive, real, ref, whole, words } from "../fields.js";
 import type { ObjectiveDescriptor } from "../types.js";
 
 export const grpo: ObjectiveDescriptor = {
@@ -16,8 +16,8 @@ export const grpo: ObjectiveDescriptor = {
     field("kl", real(0), "weight of the KL term to the reference; 0: no reference model", "0.001", {
       default: "0.001",
     }),
-    field("temperature", real(0), "of sampling", "1.0", { default: "1.0" }),
-    field("max_completion", oneOf(quantity("tokens"), whole()), "longest answer", "1024 tokens", { default: "512" }),
+    field("temperature", real(0.01), "of sampling", "1.0", { default: "1.0" }),
+    field("max_completion", positive("tokens"), "longest answer", "1024 tokens", { default: "512" }),
     field("clip", real(0, 1), "of the probability ratio (PPO's epsilon)", "0.2", { default: "0.2" }),
     field("updates", whole(), "optimizer updates on each batch of samples", "1", { default: "1" }),
     field(

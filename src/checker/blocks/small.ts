@@ -2,6 +2,7 @@
 import { precisionByName } from "../../catalog/index.js";
 import { modelCodes, unitCodes } from "../../diagnostics/index.js";
 import { clusterOptions } from "../../schema/index.js";
+import { formatNumber } from "../../units/index.js";
 import type { Context } from "../context.js";
 import {
   boolOf,
@@ -189,9 +190,17 @@ export function hardwareOf(fields: Fields, { name, block }: Declared): CustomAcc
   return present<CustomAccelerator>({ name, span: block.name?.span, fields: values });
 }
 
-export function budgetOf(fields: Fields | undefined): Budget {
+export function budgetOf(fields: Fields | undefined, context: Context): Budget {
   if (fields === undefined) return { minimize: known("cost") };
   const memory = fixedValue(fields, "memory");
+  if (memory?.kind === "quantity" && memory.dimension === "ratio" && memory.value > 1)
+    context.report(
+      unitCodes.report("LLMP2006", memory.span, {
+        key: "memory",
+        bound: "at most 100%",
+        found: `${formatNumber(memory.value * 100)}%`,
+      }),
+    );
   return present<Budget>({
     cost: numberOf(fields, "cost"),
     time: numberOf(fields, "time"),

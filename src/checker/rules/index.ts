@@ -6,6 +6,7 @@ import { dataRule } from "./data.js";
 import { devicesRule } from "./devices.js";
 import { effectlessRule } from "./effectless.js";
 import { filesRule } from "./files.js";
+import { instancesRule } from "./instances.js";
 import { optimalRule } from "./optimal.js";
 import { parallelRule } from "./parallel.js";
 import { precisionRule } from "./precision.js";
@@ -18,6 +19,7 @@ import { warmupRule } from "./warmup.js";
 const rules: readonly Rule[] = [
   shapesRule,
   parallelRule,
+  instancesRule,
   devicesRule,
   precisionRule,
   contextLengthRule,

@@ -185,5 +185,11 @@ export const model = define({
     message: "RoPE rotates pairs: {dim} rotated features per head are odd",
     since,
   },
+  LLMP3041: {
+    severity: error,
+    title: "Instance name of another provider",
+    message: "{provider} does not know `{instance}`",
+    since,
+  },
   LLMP3040: { severity: warning, title: "Key without effect", message: "`{key}` has no effect: {reason}", since },
 });

@@ -1,4 +1,4 @@
-import { field, quantity, words } from "../../catalog/index.js";
+import { field, positive, words } from "../../catalog/index.js";
 import type { BlockSpec } from "../types.js";
 
 export const budget: BlockSpec = {
@@ -9,9 +9,9 @@ export const budget: BlockSpec = {
   single: true,
   limits: ["cost", "time", "memory"],
   fields: [
-    field("cost", quantity("usd"), "money for all stages together", "$50_000"),
-    field("time", quantity("seconds"), "time for all stages together", "7 days"),
-    field("memory", quantity("ratio", "bytes"), "share of a device's memory, or bytes of it", "92%"),
+    field("cost", positive("usd"), "money for all stages together", "$50_000"),
+    field("time", positive("seconds"), "time for all stages together", "7 days"),
+    field("memory", positive("ratio", "bytes"), "share of a device's memory, or bytes of it", "92%"),
     field(
       "minimize",
       words({ cost: "the cheapest plan", time: "the fastest plan" }),

@@ -1,4 +1,4 @@
-import { field, list, oneOf, quantity, ratio, text, words } from "../../catalog/index.js";
+import { field, list, oneOf, positive, ratio, text, words } from "../../catalog/index.js";
 import type { BlockSpec } from "../types.js";
 
 export const formats = {
@@ -32,7 +32,7 @@ export const dataset: BlockSpec = {
     field("chosen", text, "the column with the preferred answer", '"chosen"'),
     field("rejected", text, "the column with the other answer", '"rejected"'),
     field("answer", text, "the column with the reference answer that rewards compare with", '"answer"'),
-    field("tokens", quantity("tokens"), "how many tokens it has, where known", "1.2T"),
+    field("tokens", positive("tokens"), "how many tokens it has, where known", "1.2T"),
     field("holdout", ratio, "share kept away from training, for evaluation", "1%", { default: "0%" }),
   ],
   example: 'dataset web { source = "s3://corpus/web/*.parquet", field = "text", tokens = 1.2T }',

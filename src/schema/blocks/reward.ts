@@ -1,4 +1,4 @@
-import { field, list, oneOf, quantity, real, text, words } from "../../catalog/index.js";
+import { field, list, oneOf, positive, real, text, words } from "../../catalog/index.js";
 import type { BlockSpec } from "../types.js";
 
 export const reward: BlockSpec = {
@@ -26,7 +26,7 @@ export const reward: BlockSpec = {
       "program and arguments, for `command`; never a shell",
       '["python", "grade.py"]',
     ),
-    field("timeout", quantity("seconds"), "longest run of the command", "10s", { default: "10s" }),
+    field("timeout", positive("seconds"), "longest run of the command", "10s", { default: "10s" }),
     field("weight", real(), "factor in the sum of rewards", "0.1", { default: "1" }),
   ],
   example: 'reward shaped { kind = regex, pattern = "<think>.*</think>", weight = 0.1 }',

@@ -7,7 +7,7 @@ import {
   objectives,
   oneOf,
   optimizers,
-  quantity,
+  positive,
   record,
   ref,
   text,
@@ -75,10 +75,10 @@ export const train: BlockSpec = {
     field("adapter", ref("adapter"), "train low-rank matrices only", "small"),
     field("data", ref("dataset", "mix"), "a dataset or a mix", "medical", { required: true }),
     field("tokenizer", ref("tokenizer"), "unless given, the only one of the file", "llama"),
-    field("tokens", quantity("tokens"), "length of the stage in tokens", "100B"),
-    field("steps", quantity("steps"), "length of the stage in optimizer steps", "2000"),
-    field("epochs", quantity("epochs"), "length of the stage in passes over the data", "3"),
-    field("batch", quantity("tokens", "sequences"), "of one optimizer step, over all devices", "4M tokens", {
+    field("tokens", positive("tokens"), "length of the stage in tokens", "100B"),
+    field("steps", positive("steps"), "length of the stage in optimizer steps", "2000"),
+    field("epochs", positive("epochs"), "length of the stage in passes over the data", "3"),
+    field("batch", positive("tokens", "sequences"), "of one optimizer step, over all devices", "4M tokens", {
       required: true,
     }),
     field(
