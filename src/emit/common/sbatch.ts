@@ -35,8 +35,7 @@ export function sbatch(view: StageView, how: { readonly srun: string; readonly r
 set -euo pipefail
 here="\${LLMP_JOB:-\${SLURM_SUBMIT_DIR:-$(cd "$(dirname "$0")" && pwd)}}"
 root=${root}
-project="\${LLMP_PROJECT:-$here}" # paths of local data start there
-export LLMP_INPUT="$root/input/${view.jobName}"
+${local.length === 0 ? "" : 'project="${LLMP_PROJECT:-$here}" # paths of local data start there\n'}export LLMP_INPUT="$root/input/${view.jobName}"
 export LLMP_OUTPUT="$root/output/${view.jobName}"
 export LLMP_CHECKPOINTS="$root/checkpoints/${view.jobName}"
 mkdir -p "$LLMP_INPUT" "$LLMP_OUTPUT" "$LLMP_CHECKPOINTS"

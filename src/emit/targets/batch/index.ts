@@ -203,7 +203,7 @@ function submitScript(stages: readonly LoweredStage[]): string {
   const region = stages[0]?.view.cluster.region?.value;
   const at = region === undefined ? "" : ` --region ${sh(region)}`;
   const lines = [
-    ...shellHead("Uploads what the jobs read, registers their definitions and submits them."),
+    ...shellHead("Uploads what the jobs read, registers their definitions and submits them.", stages),
     "",
     ...uploads(stages, stages.length === 1),
   ];

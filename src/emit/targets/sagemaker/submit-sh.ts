@@ -4,12 +4,14 @@ import { sh } from "../../common/quote.js";
 import type { LoweredStage } from "../../common/target.js";
 import { configUri, uploadedUri } from "./training-job.js";
 
-export const shellHead = (what: string): string[] => [
+export const shellHead = (what: string, stages: readonly LoweredStage[]): string[] => [
   "#!/usr/bin/env bash",
   `# ${what} Written by llmp.`,
   "set -euo pipefail",
   'here="$(cd "$(dirname "$0")" && pwd)"',
-  'project="${LLMP_PROJECT:-$PWD}" # where the .llmp file is: paths of local data start there',
+  ...(stages.some(({ view }) => inputs(view).some((i) => i.kind === "local"))
+    ? ['project="${LLMP_PROJECT:-$PWD}" # where the .llmp file is: paths of local data start there']
+    : []),
 ];
 
 export function uploads(stages: readonly LoweredStage[], single: boolean): string[] {
@@ -33,5 +35,5 @@ export function submitScript(stages: readonly LoweredStage[], region: string | u
         `name="$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["PipelineName"])' "$here/create-pipeline.json")"`,
         `aws sagemaker start-pipeline-execution${at} --pipeline-name "$name"`,
       ];
-  return `${[...shellHead("Uploads what the job reads and submits it."), "", ...uploads(stages, single), ...create].join("\n")}\n`;
+  return `${[...shellHead("Uploads what the job reads and submits it.", stages), "", ...uploads(stages, single), ...create].join("\n")}\n`;
 }
