@@ -1,0 +1,66 @@
+// Writes the generated data of the examples (examples/data/*.jsonl). Same bytes every time: `node scripts/make-example-data.mjs`.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const folder = process.argv[2] ?? join(import.meta.dirname, "..", "examples", "data");
+
+/** mulberry32: a small generator with a fixed sequence. */
+function generator(seed) {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+/** One small task with its answer: a sum, a difference that is not negative, or the larger of two digits. */
+function task(random) {
+  const [a, b] = [random(10), random(10)];
+  const kind = random(3);
+  if (kind === 0) return { prompt: `${a} + ${b} =`, answer: a + b };
+  if (kind === 1) return { prompt: `${Math.max(a, b)} - ${Math.min(a, b)} =`, answer: Math.abs(a - b) };
+  return { prompt: `larger of ${a} and ${b}:`, answer: Math.max(a, b) };
+}
+
+function wrong(random, right) {
+  const off = 1 + random(3);
+  return right >= off && random(2) === 0 ? right - off : right + off;
+}
+
+const rows = {
+  sums: (random) => {
+    const { prompt, answer } = task(random);
+    return { prompt, completion: ` ${answer}` };
+  },
+  preferences: (random) => {
+    const { prompt, answer } = task(random);
+    // Half of the rejected answers are wrong, half are right but long-winded: DPO learns both.
+    const rejected = random(2) === 0 ? ` ${wrong(random, answer)}` : ` ${answer} or so, I am not sure`;
+    return { prompt, chosen: ` ${answer}`, rejected };
+  },
+  questions: (random) => {
+    const { prompt, answer } = task(random);
+    return { prompt, answer: String(answer) };
+  },
+  quiz: (random) => {
+    const { prompt, answer } = task(random);
+    const choices = [answer, answer + 1, answer + 2, answer + 3].map((n) => ` ${n}`);
+    const at = random(4);
+    [choices[0], choices[at]] = [choices[at], choices[0]];
+    return { prompt, choices, answer: at };
+  },
+};
+
+for (const [name, count, seed] of [
+  ["sums", 2000, 1],
+  ["preferences", 1000, 2],
+  ["questions", 1000, 3],
+  ["quiz", 100, 4],
+]) {
+  const random = generator(seed);
+  const lines = Array.from({ length: count }, () => JSON.stringify(rows[name](random)));
+  writeFileSync(join(folder, `${name}.jsonl`), `${lines.join("\n")}\n`);
+}
