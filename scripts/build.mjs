@@ -1,0 +1,61 @@
+/** Bundles the command line and the library into dist/. Heavy libraries stay outside and are imported when needed. */
+import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+/** Small and always needed: bundled. All other dependencies are external. */
+const bundled = new Set([
+  "chevrotain",
+  "commander",
+  "fastest-levenshtein",
+  "picocolors",
+  "@noble/hashes",
+  "string-width",
+]);
+const external = Object.keys(manifest.dependencies ?? {})
+  .filter((name) => !bundled.has(name))
+  .flatMap((name) => [name, `${name}/*`])
+  .concat(["@tensorflow/*"]);
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  external,
+  define: { LLMP_VERSION: JSON.stringify(manifest.version) },
+  loader: { ".md": "text", ".llmp": "text" },
+  legalComments: "none",
+  logLevel: "warning",
+  // Bundled CommonJS packages call require for Node's own modules.
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+};
+
+rmSync(path.join(root, "dist"), { recursive: true, force: true });
+await build({
+  ...common,
+  entryPoints: {
+    cli: "src/cli/main.ts",
+    ...(existsSync(path.join(root, "src/index.ts")) ? { index: "src/index.ts" } : {}),
+  },
+  outdir: "dist",
+  splitting: true,
+  minify: true,
+  keepNames: false,
+  chunkNames: "chunks/[name]-[hash]",
+});
+await build({
+  ...common,
+  entryPoints: { llmp: "src/cli/start.ts" },
+  outdir: "dist",
+  external: ["./cli.js", ...external],
+  minify: true,
+  banner: { js: "#!/usr/bin/env node" },
+});
+chmodSync(path.join(root, "dist/llmp.js"), 0o755);

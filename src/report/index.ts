@@ -1,0 +1,9 @@
+/** Renderers of a Plan and of diagnostics. */
+export { type Paint, painter } from "./terminal/colour.js";
+export {
+  type DiagnosticsOptions,
+  diagnosticsJson,
+  renderDiagnostics,
+  type Sources,
+  summary,
+} from "./terminal/diagnostics.js";
