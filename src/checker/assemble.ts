@@ -14,11 +14,12 @@ import {
 } from "./blocks/small.js";
 import { stageOf } from "./blocks/stage.js";
 import type { Context } from "./context.js";
+import { checkDuplicates } from "./entries.js";
 import { effectiveEntries, lineage, predefinedParent } from "./inherit.js";
 import { orderStages } from "./order.js";
 import type { ModelSpec, Pipeline, Stage } from "./pipeline.js";
 import { localCluster } from "./predefined.js";
-import { checkDuplicates, readBody } from "./read.js";
+import { readBody } from "./read.js";
 import type { Declared } from "./scope.js";
 import type { Fields } from "./typed.js";
 

@@ -117,7 +117,7 @@ export function checkParams(context: Context): Record<string, Known<number | str
 function paramValue(name: string, item: ParamItem, context: Context): Known<number | string | boolean> | undefined {
   const set = context.overrides.get(name)?.find((o) => o.path.length === 0);
   const expr = set?.value ?? item.value;
-  if (item.type !== undefined && paramTypes[item.type.text] === undefined) {
+  if (item.type !== undefined && !Object.hasOwn(paramTypes, item.type.text)) {
     const details = nearestHint(item.type.text, Object.keys(paramTypes), item.type.span);
     context.report(
       unitCodes.report("LLMP2013", item.type.span, { name, reason: `there is no type \`${item.type.text}\`` }, details),

@@ -13,18 +13,20 @@ interface Unit {
   readonly scale: number;
 }
 
-const scales: Readonly<Record<string, number>> = {
-  k: 1e3,
-  K: 1e3,
-  M: 1e6,
-  G: 1e9,
-  B: 1e9,
-  T: 1e12,
-  Ki: 1024,
-  Mi: 1024 ** 2,
-  Gi: 1024 ** 3,
-  Ti: 1024 ** 4,
-};
+const scales = new Map<string, number>(
+  Object.entries({
+    k: 1e3,
+    K: 1e3,
+    M: 1e6,
+    G: 1e9,
+    B: 1e9,
+    T: 1e12,
+    Ki: 1024,
+    Mi: 1024 ** 2,
+    Gi: 1024 ** 3,
+    Ti: 1024 ** 4,
+  }),
+);
 
 function unitTable(): ReadonlyMap<string, Unit> {
   const table = new Map<string, Unit>();
@@ -57,7 +59,7 @@ function unitTable(): ReadonlyMap<string, Unit> {
 const units = unitTable();
 
 /** All suffixes and units, for completion and "did you mean". */
-export const unitNames: readonly string[] = [...Object.keys(scales), ...units.keys()];
+export const unitNames: readonly string[] = [...scales.keys(), ...units.keys()];
 
 export interface Quantity {
   readonly kind: "quantity";
@@ -83,7 +85,7 @@ export function literal(expr: NumberExpr, context: Context): Quantity | undefine
   let unitSpan = expr.span;
   const { suffix, unit } = expr;
   if (suffix !== undefined) {
-    const scale = scales[suffix.text];
+    const scale = scales.get(suffix.text);
     const known = units.get(suffix.text);
     if (scale !== undefined) value = scaled(value, scale);
     else if (known !== undefined) {
@@ -94,7 +96,7 @@ export function literal(expr: NumberExpr, context: Context): Quantity | undefine
   }
   if (unit !== undefined) {
     const known = units.get(unit.text);
-    const scale = scales[unit.text];
+    const scale = scales.get(unit.text);
     if (known === undefined && scale === undefined) return unknown(unit, context);
     if (dimension !== "count") {
       context.report(

@@ -3,12 +3,13 @@
  * What comes out is typed by the row; `checker/blocks` only gives it its place in the pipeline.
  */
 import { nameCodes, unitCodes } from "../diagnostics/index.js";
-import type { Entry, Expr, PairEntry } from "../parser/ast.js";
+import type { Expr } from "../parser/ast.js";
 import { fieldByName } from "../schema/index.js";
 import type { Span } from "../text/index.js";
 import type { FieldSpec, FieldType } from "../units/index.js";
 import type { Context, EffectiveEntry } from "./context.js";
 import { literalDefault } from "./defaults.js";
+import { type BodyOptions, checkOperator, pairs, unknownKey } from "./entries.js";
 import { describe, evaluate, type Value } from "./evaluate.js";
 import { expectation, shapeFits } from "./expect.js";
 import { nearestHint } from "./hints.js";
@@ -16,19 +17,6 @@ import { readQuantity } from "./numbers.js";
 import type { Decision, Origin } from "./pipeline.js";
 import { resolveRef } from "./refs.js";
 import type { FieldRead, Fields, Read } from "./typed.js";
-
-interface BodyOptions {
-  /** In words, for messages: "model `student`", "`parallel`". */
-  readonly owner: string;
-  readonly span: Span;
-  readonly limits?: readonly string[];
-  /** Keys that the caller reads itself (names of datasets in a mix). */
-  readonly accept?: (entry: PairEntry) => boolean;
-  /** Extra names for "did you mean". */
-  readonly known?: readonly string[];
-  /** Origin of entries without one of their own (inside a record that was inherited or set). */
-  readonly from?: EffectiveEntry["from"];
-}
 
 export function readBody(
   entries: readonly EffectiveEntry[],
@@ -75,77 +63,6 @@ export function readBody(
     }
   }
   return { owner: options.owner, span: options.span, map, failed };
-}
-
-/** Pairs of a body in source order; a key that is set twice is an error that shows both places, and the first counts. */
-export function pairs(
-  entries: readonly Entry[],
-  context: Context,
-  owner: string,
-  from: EffectiveEntry["from"] = "file",
-): readonly EffectiveEntry[] {
-  checkDuplicates(entries, context, owner);
-  const seen = new Set<string>();
-  const result: EffectiveEntry[] = [];
-  for (const entry of entries) {
-    if (entry.kind !== "pair" || seen.has(entry.key.text)) continue;
-    seen.add(entry.key.text);
-    result.push({ entry, from });
-  }
-  return result;
-}
-
-/** Reports keys that are set twice, and phases where none belong. */
-export function checkDuplicates(entries: readonly Entry[], context: Context, owner: string, phases = false): void {
-  const first = new Map<string, Span>();
-  for (const entry of entries) {
-    if (entry.kind === "phase") {
-      if (!phases) context.report(nameCodes.report("LLMP1020", entry.span, { owner }));
-      continue;
-    }
-    const before = first.get(entry.key.text);
-    if (before === undefined) first.set(entry.key.text, entry.key.span);
-    else
-      context.report(
-        nameCodes.report(
-          "LLMP1006",
-          entry.key.span,
-          { name: entry.key.text, owner },
-          {
-            labels: [{ span: before, text: "first set here" }],
-            fixes: [{ title: "Remove this one", edits: [{ span: entry.span, text: "" }], safe: false }],
-          },
-        ),
-      );
-  }
-}
-
-function unknownKey(key: PairEntry["key"], specs: readonly FieldSpec[], context: Context, options: BodyOptions): void {
-  const known = [...specs.map((s) => s.name), ...(options.known ?? [])];
-  context.report(
-    nameCodes.report(
-      "LLMP1002",
-      key.span,
-      { owner: options.owner, name: key.text },
-      nearestHint(key.text, known, key.span),
-    ),
-  );
-}
-
-function checkOperator(entry: PairEntry, limits: readonly string[], context: Context): void {
-  const limit = limits.includes(entry.key.text);
-  if (limit === (entry.operator !== "=")) return;
-  const expected = limit ? "<" : "=";
-  context.report(
-    unitCodes.report(
-      "LLMP2016",
-      entry.key.span,
-      { key: entry.key.text, expected },
-      {
-        hints: [limit ? "it is a limit that the plan must stay under" : "only limits of a budget are written with `<`"],
-      },
-    ),
-  );
 }
 
 export function readField(
@@ -257,15 +174,7 @@ export function readType(
   context: Context,
   from: EffectiveEntry["from"],
 ): Read | undefined {
-  const mismatch = (): undefined => {
-    const details = type.kind === "every" && value.kind === "quantity" ? undefined : { hints: [] };
-    context.report(
-      details === undefined
-        ? unitCodes.report("LLMP2017", value.span, { key, value: "…" })
-        : unitCodes.report("LLMP2001", value.span, { key, expected: expectation(type), found: describe(value) }),
-    );
-    return undefined;
-  };
+  const mismatch = (): undefined => mistyped(value, type, key, context);
   switch (type.kind) {
     case "oneOf": {
       const fit = type.types.find((t) => shapeFits(value, t));
@@ -367,3 +276,33 @@ const isWord = (word: string, type: FieldType): boolean =>
   type.kind === "enum" && type.values.some((v) => v.name === word);
 
 const wordOf = (value: Value): string | undefined => (value.kind === "symbol" ? value.text : undefined);
+
+function mistyped(value: Value, type: FieldType, key: string, context: Context): undefined {
+  if (type.kind === "every" && value.kind === "quantity") {
+    context.report(
+      unitCodes.report(
+        "LLMP2017",
+        value.span,
+        { key, value: "…" },
+        { hints: [`for example \`${key} = every 30min\``] },
+      ),
+    );
+    return;
+  }
+  const types = type.kind === "oneOf" ? type.types : [type];
+  const quoted = value.kind === "symbol" && types.some((t) => t.kind === "string") ? `"${value.text}"` : undefined;
+  context.report(
+    unitCodes.report(
+      "LLMP2001",
+      value.span,
+      { key, expected: expectation(type), found: describe(value) },
+      {
+        hints: quoted === undefined ? [] : [`text stands in quotes: \`${quoted}\``],
+        fixes:
+          quoted === undefined
+            ? []
+            : [{ title: "Put it in quotes", edits: [{ span: value.span, text: quoted }], safe: false }],
+      },
+    ),
+  );
+}

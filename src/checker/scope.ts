@@ -39,7 +39,8 @@ export function declare(files: readonly LoadedFile[], keywords: readonly string[
   let budget: Declared | undefined;
 
   const claim = (group: string, name: string, span: Span): boolean => {
-    const word = reserved[name];
+    const word =
+      name in reserved ? (Object.hasOwn(reserved, name) ? reserved[name] : "a word of JavaScript") : undefined;
     if (word !== undefined) {
       report(nameCodes.report("LLMP1019", span, { name, what: word }, { hints: ["choose another name"] }));
       return false;
