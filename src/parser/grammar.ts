@@ -228,6 +228,6 @@ export class LlmpParser extends CstParser {
   /** `7 days`, but not the next key where its separator is missing (`a = 7 b = 8`). */
   private unitFollows(): boolean {
     const after: IToken = this.LA(2);
-    return !tokenMatcher(after, Assign) && !tokenMatcher(after, Colon) && !tokenMatcher(after, LCurly);
+    return !tokenMatcher(after, Assign) && !tokenMatcher(after, Colon);
   }
 }
