@@ -9,4 +9,9 @@ export interface CommandRow {
 
 export const commands: readonly CommandRow[] = [
   { name: "check", summary: "Report every mistake in a file", load: () => import("./commands/check.js") },
+  {
+    name: "data",
+    summary: "Look at a file's datasets as training will see them",
+    load: () => import("./commands/data.js"),
+  },
 ];

@@ -73,7 +73,7 @@ describe("bad rows", () => {
   test("are skipped, counted and shown with their place", async () => {
     const root = folder({ "d.jsonl": bad });
     const { source, diagnostics } = await openTest({ root, datasets: [dataset("d", "d.jsonl")] });
-    expect(source.train["d"]?.count).toBe(2);
+    expect(source.train.d?.count).toBe(2);
     expect(diagnostics.map((d) => d.code)).toEqual(["LLMP6106"]);
     expect(diagnostics[0]?.message).toMatch(/skipped 4 bad rows of 6; the first: d.jsonl:2: not JSON/);
     expect(diagnostics[0]?.hints).toContain("d.jsonl:4: not a JSON object");

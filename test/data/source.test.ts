@@ -40,7 +40,7 @@ describe("running text", () => {
         }
       return { counts, order };
     };
-    const total = source.train["c"]?.tokens ?? 0;
+    const total = source.train.c?.tokens ?? 0;
     const first = seen(0);
     // Less than one window is left out; a window's last target is the next one's first input.
     expect(first.counts.size).toBeGreaterThan(total - 16);
@@ -77,12 +77,12 @@ describe("running text", () => {
   test("held-out text is never trained on and is the same every time", async () => {
     const d = dataset("a", "a.txt", { holdout: column(0.2) });
     const { source } = await openTest({ root, datasets: [d], steps: 200 });
-    const view = source.train["a"];
-    const held = source.held["a"];
+    const view = source.train.a;
+    const held = source.held.a;
     expect((held?.tokens ?? 0) / ((view?.tokens ?? 0) + (held?.tokens ?? 0))).toBeCloseTo(0.2, 2);
     for (let row = 0; row < 400; row++)
       for (const piece of source.planner.row(row).pieces) expect(piece.end).toBeLessThanOrEqual(held?.starts[0] ?? 0);
-    const batches = (await source.holdout(6))["a"] ?? [];
+    const batches = (await source.holdout(6)).a ?? [];
     expect(batches.map((b) => b.sequences)).toEqual([4, 2]);
     const first = rowText(batches[0]?.tokens ?? new Int32Array(), 16, 0);
     expect(text("a", 400)).toContain(first);

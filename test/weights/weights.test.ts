@@ -56,9 +56,13 @@ describe("element types", () => {
     const as = (dtype: "BF16" | "F16", values: number[]) => [
       ...(toFloat32(dtype, fromFloat32(dtype, Float32Array.from(values))) ?? []),
     ];
-    expect(as("BF16", [1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, -3.4e38, Number.POSITIVE_INFINITY])).toEqual(
-      [1, 1, 1 + 2 ** -6, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
-    );
+    expect(as("BF16", [1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, -3.4e38, Number.POSITIVE_INFINITY])).toEqual([
+      1,
+      1,
+      1 + 2 ** -6,
+      Number.NEGATIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+    ]);
     expect(as("F16", [65_504, 65_519, 65_520, 2 ** -24, 2 ** -25, 1 + 2 ** -11, 1 + 3 * 2 ** -11, -0.1])).toEqual([
       65_504,
       65_504,

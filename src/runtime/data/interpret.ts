@@ -148,8 +148,8 @@ function messagesOf(value: unknown, column: string): ChatMessage[] {
   const roles: Record<string, string> = { human: "user", gpt: "assistant", bot: "assistant" };
   return (list as readonly unknown[]).map((entry, i) => {
     const m = (entry ?? {}) as Record<string, unknown>;
-    const role = m["role"] ?? m["from"];
-    const content = m["content"] ?? m["value"];
+    const role = m.role ?? m.from;
+    const content = m.content ?? m.value;
     if (typeof role !== "string" || typeof content !== "string")
       return bad(`message ${i + 1} of \`${column}\` has no role or no content`);
     return { ...m, role: roles[role] ?? role, content };

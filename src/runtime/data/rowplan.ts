@@ -72,6 +72,11 @@ export class RowPlanner {
     );
   }
 
+  /** Shares of tokens at a point of the stage (0..1), in the order of `names`. */
+  weightsAt(progress: number): Float64Array {
+    return this.#cursor.weightsAt(progress);
+  }
+
   row(number: number): RowPlan {
     if (number < this.#first) this.#restart();
     while (this.#next <= number) this.#advance();

@@ -58,17 +58,17 @@ function taskRow(line: string, place: string): TaskRow {
   } catch (error) {
     return bad(`not JSON (${(error as Error).message})`);
   }
-  const prompt = row["prompt"] ?? row["question"];
-  const answer = row["answer"] ?? row["completion"];
+  const prompt = row.prompt ?? row.question;
+  const answer = row.answer ?? row.completion;
   if (typeof prompt !== "string") return bad("has no `prompt`");
-  if (row["choices"] === undefined) {
+  if (row.choices === undefined) {
     if (typeof answer !== "string" && typeof answer !== "number") return bad("has no `answer`");
     return { kind: "exact", prompt, answer: String(answer) };
   }
-  const choices = row["choices"];
+  const choices = row.choices;
   if (!Array.isArray(choices) || choices.length < 2 || !choices.every((c) => typeof c === "string"))
     return bad("`choices` is not a list of two or more texts");
-  const index = typeof answer === "number" ? answer : choices.indexOf(answer);
+  const index = typeof answer === "number" ? answer : choices.indexOf(answer as string);
   if (!Number.isInteger(index) || index < 0 || index >= choices.length) return bad("`answer` is none of the choices");
   return { kind: "choice", prompt, choices: choices as string[], answer: index };
 }
