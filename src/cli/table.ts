@@ -8,10 +8,30 @@ export interface CommandRow {
 }
 
 export const commands: readonly CommandRow[] = [
-  { name: "check", summary: "Report every mistake in a file", load: () => import("./commands/check.js") },
+  { name: "init", summary: "Write a commented starter file", load: () => import("./commands/init.js") },
+  { name: "ls", summary: "List what can be written in a file", load: () => import("./commands/ls.js") },
   {
-    name: "data",
-    summary: "Look at a file's datasets as training will see them",
-    load: () => import("./commands/data.js"),
+    name: "show",
+    summary: "Show one model, instance, objective, precision or example",
+    load: () => import("./commands/show.js"),
+  },
+  { name: "check", summary: "Report every mistake in a file", load: () => import("./commands/check.js") },
+  { name: "fmt", summary: "Lay files out in the one way", load: () => import("./commands/fmt.js") },
+  { name: "emit", summary: "Write job specs for other engines and clusters", load: () => import("./commands/emit.js") },
+  { name: "runs", summary: "List runs", load: () => import("./commands/runs.js") },
+  { name: "logs", summary: "Show the log of a run", load: () => import("./commands/logs.js") },
+  { name: "stop", summary: "Stop a run", load: () => import("./commands/stop.js") },
+  { name: "explain", summary: "Tell more about an error code or a word", load: () => import("./commands/explain.js") },
+  { name: "export", summary: "Export trained weights", load: () => import("./commands/export.js") },
+  { name: "data", summary: "Look at datasets and mixes", load: () => import("./commands/data.js") },
+  {
+    name: "schema",
+    summary: "Print the schema of the language, of the syntax tree or of plan.json",
+    load: () => import("./commands/schema.js"),
+  },
+  {
+    name: "completion",
+    summary: "Print a completion script for a shell",
+    load: () => import("./commands/completion.js"),
   },
 ];

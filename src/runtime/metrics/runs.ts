@@ -129,54 +129,48 @@ export function readRun(folder: string): RunInfo {
   };
 }
 
-/** Folders of runs in `runs/` of a folder, newest first. */
+const marks = ["run.json", "plan.json", "summary.json"];
+const isRun = (folder: string): boolean => marks.some((file) => existsSync(join(folder, file)));
+
+function subfolders(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((e) => e.isDirectory() && !e.name.startsWith(".") && e.name !== "node_modules")
+      .map((e) => join(folder, e.name));
+  } catch {
+    return [];
+  }
+}
+
+/** Runs in `runs/` of a folder and of the folders in it (a file's runs lie beside it), newest first. */
 export function runFolders(root: string): readonly string[] {
-  const runs = join(root, "runs");
-  if (!existsSync(runs)) return [];
-  return readdirSync(runs, { withFileTypes: true })
-    .filter((e) => e.isDirectory() && ["run.json", "plan.json"].some((f) => existsSync(join(runs, e.name, f))))
-    .map((e) => join(runs, e.name))
+  return [root, ...subfolders(root)]
+    .flatMap((folder) => subfolders(join(folder, "runs")))
+    .filter(isRun)
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
 }
 
-/** A run by name in `runs/`, or by the path of its folder; the newest where none is named. */
+/** A run by name, or by the path of its folder; the newest where none is named. */
 export function findRun(root: string, name?: string): RunInfo {
   const all = runFolders(root);
+  const none = ["start one with `llmp run FILE`"];
   if (name === undefined) {
     const [newest] = all;
     return newest === undefined
-      ? fail(
-          runCodes.report(
-            "LLMP6401",
-            undefined,
-            { name: "yet" },
-            { hints: [`no runs/ in ${root}`, "start one with `llmp run FILE`"] },
-          ),
-        )
+      ? fail(runCodes.report("LLMP6401", undefined, { name: "yet" }, { hints: none }))
       : readRun(newest);
   }
-  const direct = [join(root, "runs", name), resolve(root, name)].find(
-    (f) =>
-      existsSync(f) &&
-      statSync(f).isDirectory() &&
-      ["run.json", "plan.json", "summary.json"].some((x) => existsSync(join(f, x))),
-  );
-  if (direct !== undefined) return readRun(direct);
+  const given = resolve(root, name);
+  const direct = existsSync(given) && statSync(given).isDirectory() && isRun(given) ? given : undefined;
+  const found = direct ?? all.find((folder) => basename(folder) === name);
+  if (found !== undefined) return readRun(found);
   const names = all.map((f) => basename(f));
   const near = nearest(name, names);
-  return fail(
-    runCodes.report(
-      "LLMP6401",
-      undefined,
-      { name },
-      {
-        hints:
-          near !== undefined
-            ? [`did you mean ${near}?`]
-            : names.length > 0
-              ? [`there are ${names.slice(0, 5).join(", ")}`]
-              : [`no runs/ in ${root}`],
-      },
-    ),
-  );
+  const hints =
+    near !== undefined
+      ? [`did you mean ${near}?`]
+      : names.length > 0
+        ? [`there are ${names.slice(0, 5).join(", ")}`]
+        : none;
+  return fail(runCodes.report("LLMP6401", undefined, { name }, { hints }));
 }
