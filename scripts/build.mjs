@@ -1,5 +1,14 @@
 /** Bundles the command line and the library into dist/. Heavy libraries stay outside and are imported when needed. */
-import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -37,14 +46,17 @@ const common = {
   },
 };
 
-rmSync(path.join(root, "dist"), { recursive: true, force: true });
+// Built beside, then put in place: a failed build leaves the old one whole.
+const fresh = path.join(root, "node_modules/.cache/llmp-dist");
+rmSync(fresh, { recursive: true, force: true });
+mkdirSync(fresh, { recursive: true });
 await build({
   ...common,
   entryPoints: {
     cli: "src/cli/main.ts",
     ...(existsSync(path.join(root, "src/index.ts")) ? { index: "src/index.ts" } : {}),
   },
-  outdir: "dist",
+  outdir: fresh,
   splitting: true,
   minify: true,
   keepNames: false,
@@ -53,9 +65,20 @@ await build({
 await build({
   ...common,
   entryPoints: { llmp: "src/cli/start.ts" },
-  outdir: "dist",
+  outdir: fresh,
   external: ["./cli.js", ...external],
   minify: true,
   banner: { js: "#!/usr/bin/env node" },
 });
-chmodSync(path.join(root, "dist/llmp.js"), 0o755);
+chmodSync(path.join(fresh, "llmp.js"), 0o755);
+
+const pages = path.join(root, "docs/errors");
+if (existsSync(pages)) {
+  const texts = readdirSync(pages)
+    .filter((f) => /^LLMP\d{4}\.md$/.test(f))
+    .sort()
+    .map((f) => [f.slice(0, -3), readFileSync(path.join(pages, f), "utf8")]);
+  writeFileSync(path.join(fresh, "errors.json"), JSON.stringify(Object.fromEntries(texts)));
+}
+rmSync(path.join(root, "dist"), { recursive: true, force: true });
+renameSync(fresh, path.join(root, "dist"));

@@ -15,10 +15,10 @@ const text = fc.constantFrom('"a"', '"s3://x/*.gz"', '"a \\"q\\" # no comment"',
 const note = fc.constantFrom("#", "# a note", "#! x = { 1", '# "quoted');
 const lineEnd = fc
   .constantFrom("\n", "\n", "\n\n", "\r\n", "\n\n\n")
-  .chain((nl) => fc.option(note, { freq: 3 }).map((n) => (n === null ? nl : ` ${n}${nl}`)));
-const ownLines = fc
+  .chain((nl) => fc.option(note, { freq: 3 }).map((n): string => (n === null ? nl : ` ${n}${nl}`)));
+const ownLines: fc.Arbitrary<string> = fc
   .array(
-    note.map((n) => `  ${n}\n`),
+    note.map((n): string => `  ${n}\n`),
     { maxLength: 2 },
   )
   .map((a) => a.join(""));
@@ -42,7 +42,7 @@ const made = fc.letrec<Made>((tie) => ({
     fc
       .tuple(
         fc.array(tie("expr"), { maxLength: 4 }),
-        fc.constantFrom(", ", ",\n", ",  # in a list\n", "\n,\n"),
+        fc.constantFrom<string[]>(", ", ",\n", ",  # in a list\n", "\n,\n"),
         fc.boolean(),
       )
       .map(([items, sep, trail]) => `[${items.join(sep)}${trail && items.length > 0 ? "," : ""}]`),
@@ -64,7 +64,7 @@ function pair(expr: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc.tuple(name, maybeGap, fc.constantFrom("=", "=", "=", "<", "<="), gap, expr).map((p) => p.join(""));
 }
 
-const phased = fc
+const phased: fc.Arbitrary<string> = fc
   .tuple(number, made.body, lineEnd, pair(made.expr))
   .map(([at, body, nl, p]) => `{ ${p}${nl} from ${at} ${body}${nl}}`);
 const item = fc.oneof(
