@@ -2,6 +2,7 @@ import type { Diagnostic } from "../diagnostics/index.js";
 import type { Expr, PairEntry } from "../parser/ast.js";
 import type { Host } from "../text/index.js";
 import type { Scope } from "./scope.js";
+import type { Value } from "./value.js";
 
 /** What every step of one check shares. The only mutable state; it lives as long as one call of `check`. */
 export interface Context {
@@ -15,6 +16,8 @@ export interface Context {
   usedSet: boolean;
   /** Names on a circle of expressions that has been reported. */
   readonly circular: Set<string>;
+  /** Values of names that have been evaluated (undefined: wrong, reported), and whether `--set` had a part in them. */
+  readonly memo: Map<string, { readonly value: Value | undefined; readonly set: boolean }>;
 }
 
 export interface Override {

@@ -1,24 +1,15 @@
 /** Expressions → values with dimensions. Arithmetic over params, lets and properties of blocks; nothing else. */
 import { nameCodes, unitCodes } from "../diagnostics/index.js";
-import type { BinaryExpr, Body, Expr, Ident, NameExpr } from "../parser/ast.js";
+import type { BinaryExpr, Expr, Ident, NameExpr } from "../parser/ast.js";
 import { blockByKeyword, digitWords, fieldByName } from "../schema/index.js";
 import type { Span } from "../text/index.js";
 import type { Context } from "./context.js";
 import { literalDefault } from "./defaults.js";
 import { effectiveEntries } from "./inherit.js";
 import { literal, names, type Quantity } from "./quantity.js";
+import type { Value } from "./value.js";
 
-export type Value =
-  | Quantity
-  | { readonly kind: "string"; readonly value: string; readonly span: Span }
-  | { readonly kind: "bool"; readonly value: boolean; readonly span: Span }
-  | { readonly kind: "symbol"; readonly text: string; readonly span: Span }
-  | { readonly kind: "list"; readonly items: readonly Expr[]; readonly span: Span }
-  | { readonly kind: "record"; readonly body: Body; readonly span: Span }
-  | { readonly kind: "variant"; readonly name: Ident; readonly body: Body; readonly span: Span }
-  | { readonly kind: "every"; readonly interval: Expr; readonly span: Span }
-  | { readonly kind: "choice"; readonly options: readonly Expr[]; readonly span: Span }
-  | { readonly kind: "range"; readonly min: Expr; readonly max: Expr; readonly span: Span };
+export type { Value } from "./value.js";
 
 /** A value in the user's words. */
 export function describe(value: Value): string {
@@ -156,13 +147,42 @@ function namedValue(name: Ident, context: Context, trail: readonly string[], spa
     circle(name.text, item.name.span, trail, context);
     return undefined;
   }
-  const set = context.overrides.get(name.text)?.find((o) => o.path.length === 0);
-  if (set !== undefined) context.usedSet = true;
-  const expr = set?.value ?? item.value;
-  if (expr === undefined) return undefined;
-  const value = evaluate(expr, context, [...trail, name.text]);
+  const value = remembered(name.text, trail, span, context, () => {
+    const set = context.overrides.get(name.text)?.find((o) => o.path.length === 0);
+    if (set !== undefined) context.usedSet = true;
+    const expr = set?.value ?? item.value;
+    return expr === undefined ? undefined : evaluate(expr, context, [...trail, name.text]);
+  });
   // Errors about the value are shown where it is used; a list or body keeps its own place for what is inside.
   return value === undefined ? undefined : { ...value, span };
+}
+
+/** Names that may depend on each other in a row; beyond, a mistake or mischief is likelier than a plan. */
+const deepest = 200;
+
+/** Each name is evaluated once, so that sums of sums stay cheap. */
+function remembered(
+  key: string,
+  trail: readonly string[],
+  span: Span,
+  context: Context,
+  compute: () => Value | undefined,
+): Value | undefined {
+  const before = context.memo.get(key);
+  if (before !== undefined) {
+    if (before.set) context.usedSet = true;
+    return before.value;
+  }
+  if (trail.length > deepest) {
+    context.report(unitCodes.report("LLMP2019", span, { count: deepest }));
+    return undefined;
+  }
+  const outer = context.usedSet;
+  context.usedSet = false;
+  const value = compute();
+  context.memo.set(key, { value, set: context.usedSet });
+  context.usedSet ||= outer;
+  return value;
 }
 
 /** Each circle is reported once, wherever it was entered. */
@@ -198,14 +218,14 @@ function property(expr: NameExpr, context: Context, trail: readonly string[]): V
     circle(step, expr.span, trail, context);
     return "reported";
   }
-  const found = effectiveEntries(owner.declared, context).find((e) => e.entry.key.text === key.text);
-  if (found?.from === "set") context.usedSet = true;
-  const initial = fieldByName(blockByKeyword(owner.kind)?.fields ?? [], key.text)?.default;
-  const source = found?.entry.value ?? (initial === undefined ? undefined : literalDefault(initial));
-  if (source === undefined) {
+  const value = remembered(step, trail, expr.span, context, () => {
+    const found = effectiveEntries(owner.declared, context).find((e) => e.entry.key.text === key.text);
+    if (found?.from === "set") context.usedSet = true;
+    const initial = fieldByName(blockByKeyword(owner.kind)?.fields ?? [], key.text)?.default;
+    const source = found?.entry.value ?? (initial === undefined ? undefined : literalDefault(initial));
+    if (source !== undefined) return evaluate(source, context, [...trail, step]);
     context.report(unitCodes.report("LLMP2012", expr.span, { found: `\`${expr.text}\`, which is not set,` }));
-    return "reported";
-  }
-  const value = evaluate(source, context, [...trail, step]);
+    return undefined;
+  });
   return value === undefined ? "reported" : { ...value, span: expr.span };
 }

@@ -43,7 +43,16 @@ export function check(ast: Ast, host: Host, options: CheckOptions = {}): Outcome
     report,
   );
   const overrides = readOverrides(options.set ?? {}, scope, report);
-  const context: Context = { host, rootFile: ast.file, scope, report, overrides, usedSet: false, circular: new Set() };
+  const context: Context = {
+    host,
+    rootFile: ast.file,
+    scope,
+    report,
+    overrides,
+    usedSet: false,
+    circular: new Set(),
+    memo: new Map(),
+  };
   checkParents(context);
   const params = checkParams(context);
   const draft = assemble(context);

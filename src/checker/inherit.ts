@@ -1,6 +1,6 @@
 /** The entries of a block after inheritance and `--set`: child over parent, `--set` over both. */
 import { nameCodes } from "../diagnostics/index.js";
-import type { PairEntry } from "../parser/ast.js";
+import type { Ident, PairEntry } from "../parser/ast.js";
 import type { Context, EffectiveEntry, Override } from "./context.js";
 import { nearestHint } from "./hints.js";
 import { predefinedNames } from "./predefined.js";
@@ -32,15 +32,15 @@ export function effectiveEntries(declared: Declared, context: Context): readonly
 
 /** The block and its ancestors, nearest first. A cycle ends where it closes (reported by `checkParents`). */
 export function lineage(declared: Declared, context: Context): readonly Declared[] {
-  const chain = [declared];
+  const chain = new Set([declared]);
   const kind = declared.block.keyword.text;
   for (let at = declared; at.block.parent !== undefined; ) {
     const parent = context.scope.blocks.get(kind)?.get(at.block.parent.text);
-    if (parent === undefined || chain.includes(parent)) break;
-    chain.push(parent);
+    if (parent === undefined || chain.has(parent)) break;
+    chain.add(parent);
     at = parent;
   }
-  return chain;
+  return [...chain];
 }
 
 /** The predefined name at the end of the chain (`fp8`), if there is one. */
@@ -50,47 +50,30 @@ export function predefinedParent(declared: Declared, context: Context): string |
   return parent !== undefined && predefinedNames(last?.keyword.text ?? "").includes(parent) ? parent : undefined;
 }
 
-/** Parents that do not exist, and circles. Each circle is reported once, at its first block. */
+/** Parents that do not exist, and circles. Each circle is reported once. */
 export function checkParents(context: Context): void {
   for (const [kind, blocks] of context.scope.blocks) {
-    const known = [...blocks.keys(), ...predefinedNames(kind)];
-    const reported = new Set<string>();
+    if (kind !== "model" && kind !== "precision") continue;
+    const others = predefinedNames(kind);
+    const done = new Set<string>();
     for (const declared of blocks.values()) {
-      const parent = declared.block.parent;
-      if (parent === undefined || (kind !== "model" && kind !== "precision")) continue;
-      if (!known.includes(parent.text)) {
-        context.report(
-          nameCodes.report(
-            "LLMP1004",
-            parent.span,
-            { kind, name: parent.text },
-            nearestHint(parent.text, known, parent.span),
-          ),
-        );
-        continue;
-      }
-      const chain = [declared.name];
-      for (let at = blocks.get(parent.text); at !== undefined && !chain.includes(at.name); ) {
-        chain.push(at.name);
-        at = at.block.parent === undefined ? undefined : blocks.get(at.block.parent.text);
-        if (at?.name === declared.name && !reported.has(declared.name)) {
-          for (const name of chain) reported.add(name);
-          context.report(
-            nameCodes.report("LLMP1010", parent.span, {
-              name: declared.name,
-              chain: [...chain, declared.name].join(" → "),
-            }),
-          );
+      const path = new Set<string>();
+      for (let at: Declared | undefined = declared; at !== undefined && !done.has(at.name); ) {
+        path.add(at.name);
+        const parent: Ident | undefined = at.block.parent;
+        if (parent === undefined) break;
+        at = blocks.get(parent.text);
+        if (at === undefined && !others.includes(parent.text)) {
+          const hint = nearestHint(parent.text, [...blocks.keys(), ...others], parent.span);
+          context.report(nameCodes.report("LLMP1004", parent.span, { kind, name: parent.text }, hint));
+        } else if (at !== undefined && path.has(at.name)) {
+          const all = [...path];
+          const chain = [...all.slice(all.indexOf(at.name)), at.name].join(" → ");
+          context.report(nameCodes.report("LLMP1010", parent.span, { name: at.name, chain }));
+          break;
         }
       }
-      if (parent.text === declared.name && !reported.has(declared.name)) {
-        context.report(
-          nameCodes.report("LLMP1010", parent.span, {
-            name: declared.name,
-            chain: `${declared.name} → ${declared.name}`,
-          }),
-        );
-      }
+      for (const name of path) done.add(name);
     }
   }
 }

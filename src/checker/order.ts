@@ -8,32 +8,36 @@ import type { Declared } from "./scope.js";
 export function orderStages(context: Context): readonly Declared[] {
   const trains = context.scope.blocks.get("train") ?? new Map<string, Declared>();
   const ordered = new Set<Declared>();
-  const reported = new Set<string>();
-  const visit = (declared: Declared, trail: readonly string[]): void => {
-    if (ordered.has(declared)) return;
-    const from = declared.block.from;
-    if (from !== undefined) {
-      const parent = trains.get(from.text);
-      const chain = [...trail, declared.name];
-      if (parent === undefined) {
-        const others = [...trains.keys()].filter((name) => name !== declared.name);
-        context.report(
-          nameCodes.report(
-            "LLMP1004",
-            from.span,
-            { kind: "train stage", name: from.text },
-            nearestHint(from.text, others, from.span),
-          ),
-        );
-      } else if (chain.includes(from.text)) {
-        const circle = [...chain.slice(chain.indexOf(from.text)), from.text];
-        if (!circle.some((name) => reported.has(name)))
-          context.report(nameCodes.report("LLMP1011", from.span, { name: from.text, chain: circle.join(" → ") }));
-        for (const name of circle) reported.add(name);
-      } else visit(parent, chain);
+  for (const declared of trains.values()) {
+    // Up to the first stage that needs nothing more, without recursion: chains may be long.
+    const path = new Set<Declared>();
+    for (let at: Declared | undefined = declared; at !== undefined && !ordered.has(at); ) {
+      path.add(at);
+      const parent = parentOf(at, trains, context);
+      if (parent !== undefined && path.has(parent)) {
+        const all = [...path].map((d) => d.name);
+        const circle = [...all.slice(all.indexOf(parent.name)), parent.name].join(" → ");
+        context.report(nameCodes.report("LLMP1011", at.block.from?.span, { name: parent.name, chain: circle }));
+        break;
+      }
+      at = parent;
     }
-    ordered.add(declared);
-  };
-  for (const declared of trains.values()) visit(declared, []);
+    for (const one of [...path].reverse()) ordered.add(one);
+  }
   return [...ordered];
+}
+
+function parentOf(
+  { block, name }: Declared,
+  trains: ReadonlyMap<string, Declared>,
+  context: Context,
+): Declared | undefined {
+  const { from } = block;
+  const parent = from === undefined ? undefined : trains.get(from.text);
+  if (from !== undefined && parent === undefined) {
+    const others = [...trains.keys()].filter((other) => other !== name);
+    const hint = nearestHint(from.text, others, from.span);
+    context.report(nameCodes.report("LLMP1004", from.span, { kind: "train stage", name: from.text }, hint));
+  }
+  return parent;
 }

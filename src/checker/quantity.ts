@@ -2,11 +2,10 @@
 import { nearest, unitCodes } from "../diagnostics/index.js";
 import type { NumberExpr } from "../parser/ast.js";
 import type { Span } from "../text/index.js";
-import type { Dimension } from "../units/index.js";
 import type { Context } from "./context.js";
+import type { Quantity, UnitDimension } from "./quantity-type.js";
 
-/** `layers` is a unit of `every 2 layers` only. */
-export type UnitDimension = Dimension | "layers";
+export type { Quantity, UnitDimension } from "./quantity-type.js";
 
 interface Unit {
   readonly dimension: UnitDimension;
@@ -60,16 +59,6 @@ const units = unitTable();
 
 /** All suffixes and units, for completion and "did you mean". */
 export const unitNames: readonly string[] = [...scales.keys(), ...units.keys()];
-
-export interface Quantity {
-  readonly kind: "quantity";
-  readonly value: number;
-  readonly dimension: UnitDimension;
-  /** The whole expression. */
-  readonly span: Span;
-  /** Where its unit is written, for "both places". */
-  readonly unitSpan: Span;
-}
 
 /** Powers of ten above 2^53 keep their written digits: 1.2T is 1.2e12 exactly, not 1.2 × 1e12 rounded twice. */
 const scaled = (value: number, scale: number): number => {

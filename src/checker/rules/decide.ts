@@ -26,9 +26,9 @@ export function atMost(setting: Setting<number>): number {
   return list === undefined ? Number.POSITIVE_INFINITY : Math.max(...list);
 }
 
-/** Divisors of both, ascending: what a degree could be instead. */
+/** Divisors of both up to 64, ascending: what a degree could be instead. */
 export function commonDivisors(a: number, b: number): readonly number[] {
   const result: number[] = [];
-  for (let d = 1; d <= Math.min(a, b); d++) if (a % d === 0 && b % d === 0) result.push(d);
+  for (let d = 1; d <= Math.min(a, b, 64); d++) if (a % d === 0 && b % d === 0) result.push(d);
   return result;
 }

@@ -24,7 +24,7 @@ function heads({ parallel }: Stage, model: ModelSpec, context: Context): void {
   const [query, kv] = [model.heads.value, model.kvHeads.value];
   // More ranks than key/value heads copy them; that needs the one to divide the other.
   if (query % tensor === 0 && (kv % tensor === 0 || tensor % kv === 0)) return;
-  const good = commonDivisors(query, kv).filter((d) => d <= 64);
+  const good = commonDivisors(query, kv);
   context.report(
     modelCodes.report(
       "LLMP3004",

@@ -57,5 +57,11 @@ export const units = define({
     message: "`{key}` is an interval: write `every {value}`",
     since,
   },
+  LLMP2019: {
+    severity: error,
+    title: "Names that depend on too many others",
+    message: "this depends on more than {count} names in a row",
+    since,
+  },
   LLMP2018: { severity: error, title: "Bad pattern", message: "`{key}`: this regular expression is not valid", since },
 });
