@@ -3,7 +3,7 @@ import { findRun, type RunInfo, readRun, runFolders } from "../../runtime/metric
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../../units/index.js";
 import { reported } from "../failures.js";
 import { examples } from "../help.js";
-import { answer, answerJson } from "../output.js";
+import { answer } from "../output.js";
 import { table } from "../tables.js";
 
 /** `llmp runs [RUN]` */
@@ -15,8 +15,8 @@ export function command(): Command {
       .option("--json", "print JSON")
       .action((name: string | undefined, options: { json?: boolean }) =>
         reported(async () => {
-          if (name === undefined) list(options.json === true);
-          else show(findRun(process.cwd(), name), options.json === true);
+          const json = options.json === true;
+          answer(name === undefined ? list(json) : show(findRun(process.cwd(), name), json));
         }),
       ),
     ["llmp runs", "llmp runs shakespeare --json"],
@@ -35,7 +35,24 @@ function secondsLeft(run: RunInfo): number | undefined {
   return Math.max(0, stage.steps - stage.metrics.length) * (recent[Math.floor(recent.length / 2)] ?? 0);
 }
 
-function brief(run: RunInfo) {
+const jsonText = (value: unknown): string => JSON.stringify(value, null, 2);
+
+interface Brief {
+  readonly name: string;
+  readonly folder: string;
+  readonly status: RunInfo["status"];
+  readonly started?: string;
+  readonly pid?: number;
+  readonly reason?: string;
+  readonly stage?: string;
+  readonly step?: number;
+  readonly steps?: number | null;
+  readonly loss?: number;
+  readonly tokens_per_second?: number;
+  readonly seconds_left?: number;
+}
+
+function brief(run: RunInfo): Brief {
   const stage = run.stages.at(-1);
   const last = stage?.metrics.at(-1);
   const left = secondsLeft(run);
@@ -53,67 +70,65 @@ function brief(run: RunInfo) {
   };
 }
 
-function list(json: boolean): void {
+function list(json: boolean): string {
   const all = runFolders(process.cwd()).map(readRun).map(brief);
-  if (json) return answerJson({ schema: "llmp.runs/1", runs: all });
-  if (all.length === 0) return answer("no runs here yet: start one with `llmp run FILE`");
-  answer(
-    table(
-      ["run", "status", "stage", "step", "loss", "tokens/s", "left", "started"],
-      all.map((r) => [
-        r.name,
-        r.status,
-        r.stage ?? "",
-        r.step === undefined ? "" : `${formatCount(r.step)}${r.steps === null ? "" : ` of ${formatCount(r.steps)}`}`,
-        r.loss === undefined ? "" : formatNumber(r.loss, 4),
-        r.tokens_per_second === undefined ? "" : formatCount(r.tokens_per_second),
-        r.seconds_left === undefined ? "" : formatSeconds(r.seconds_left),
-        r.started === undefined ? "" : `${r.started.slice(0, 16).replace("T", " ")} UTC`,
-      ]),
-    ),
+  if (json) return jsonText({ schema: "llmp.runs/1", runs: all });
+  if (all.length === 0) return "no runs here yet: start one with `llmp run FILE`";
+  return table(
+    ["run", "status", "stage", "step", "loss", "tokens/s", "left", "started"],
+    all.map((r) => [
+      r.name,
+      r.status,
+      r.stage ?? "",
+      r.step === undefined
+        ? ""
+        : `${formatCount(r.step)}${r.steps === null || r.steps === undefined ? "" : ` of ${formatCount(r.steps)}`}`,
+      r.loss === undefined ? "" : formatNumber(r.loss, 4),
+      r.tokens_per_second === undefined ? "" : formatCount(r.tokens_per_second),
+      r.seconds_left === undefined ? "" : formatSeconds(r.seconds_left),
+      r.started === undefined ? "" : `${r.started.slice(0, 16).replace("T", " ")} UTC`,
+    ]),
   );
 }
 
-function show(run: RunInfo, json: boolean): void {
-  if (json) return answerJson({ schema: "llmp.run/1", ...brief(run), summary: run.summary ?? null });
+function show(run: RunInfo, json: boolean): string {
+  if (json) return jsonText({ schema: "llmp.run/1", ...brief(run), summary: run.summary ?? null });
   const head = `${run.name}: ${run.status}${run.record?.reason === undefined ? "" : ` (${run.record.reason})`}, ${run.folder}`;
   const stages = run.summary?.stages ?? [];
   if (stages.length === 0) {
     const last = run.stages.at(-1)?.metrics.at(-1);
     const state =
       last === undefined ? "no steps yet" : `step ${formatCount(last.step)}, loss ${formatNumber(last.loss, 4)}`;
-    return answer(`${head}\n${state}`);
+    return `${head}\n${state}`;
   }
   const off = (planned: number, measured: number) =>
     measured > 0 ? `${formatNumber((planned / measured - 1) * 100, 2)}%` : "";
-  answer(
-    `${head}\n\n${table(
-      [
-        "stage",
-        "backend",
-        "steps",
-        "loss",
-        "peak planned",
-        "measured",
-        "off",
-        "step planned",
-        "measured",
-        "off",
-        "tokens/s",
-      ],
-      stages.map((s) => [
-        s.name,
-        s.backend,
-        formatCount(s.steps),
-        `${formatNumber(s.first_loss, 3)} → ${formatNumber(s.final_loss, 3)}`,
-        formatBytes(s.predicted.peak_bytes),
-        formatBytes(s.measured.peak_bytes),
-        off(s.predicted.peak_bytes, s.measured.peak_bytes),
-        formatSeconds(s.predicted.step_seconds),
-        formatSeconds(s.measured.step_seconds),
-        off(s.predicted.step_seconds, s.measured.step_seconds),
-        formatCount(s.measured.tokens_per_second),
-      ]),
-    )}`,
-  );
+  return `${head}\n\n${table(
+    [
+      "stage",
+      "backend",
+      "steps",
+      "loss",
+      "peak planned",
+      "measured",
+      "off",
+      "step planned",
+      "measured",
+      "off",
+      "tokens/s",
+    ],
+    stages.map((s) => [
+      s.name,
+      s.backend,
+      formatCount(s.steps),
+      `${formatNumber(s.first_loss, 3)} → ${formatNumber(s.final_loss, 3)}`,
+      formatBytes(s.predicted.peak_bytes),
+      formatBytes(s.measured.peak_bytes),
+      off(s.predicted.peak_bytes, s.measured.peak_bytes),
+      formatSeconds(s.predicted.step_seconds),
+      formatSeconds(s.measured.step_seconds),
+      off(s.predicted.step_seconds, s.measured.step_seconds),
+      formatCount(s.measured.tokens_per_second),
+    ]),
+  )}`;
 }

@@ -26,7 +26,10 @@ async function stop(name: string | undefined, now: boolean, seconds: number): Pr
   if (!(seconds >= 0)) throw usage("--wait takes a number of seconds");
   const run = findRun(process.cwd(), name);
   const { record } = run;
-  if (record === undefined || !run.alive) return answer(`run ${run.name} is not running (${run.status})`);
+  if (record === undefined || !run.alive) {
+    answer(`run ${run.name} is not running (${run.status})`);
+    return;
+  }
   process.kill(record.pid, now ? "SIGKILL" : "SIGTERM");
   const until = Date.now() + (now ? 5 : seconds) * 1000;
   note(now ? `killing run ${run.name}` : `run ${run.name} finishes its step and saves`);
