@@ -13,6 +13,7 @@ import { slurm } from "./targets/slurm.js";
 import type { EmitContext, EmittedFile, Emitter } from "./types.js";
 import { typescript } from "./typescript/index.js";
 
+export { type Input, stageInputs } from "./common/entry.js";
 export { loweringOf, lowerings } from "./engines/index.js";
 export { renderEngines } from "./matrix.js";
 export type { EmitContext, EmittedFile, Emitter } from "./types.js";

@@ -2,10 +2,12 @@
  * `engine/entry.sh`: the same on every platform. It finds out where it runs, links inputs into a working folder, installs
  * what the engine needs, starts the launcher on this node, and copies results out.
  */
+
+import type { Plan } from "../../planner/plan.js";
 import type { EngineBundle } from "../engines/types.js";
 import type { EmittedFile } from "../types.js";
 import { json, sh } from "./quote.js";
-import { previousStage, type StageView, stringOption } from "./stage.js";
+import { previousStage, type StageView, stringOption, viewStage } from "./stage.js";
 
 /** Something that a job reads: `name` is its folder in the working folder and its channel. */
 export interface Input {
@@ -58,6 +60,9 @@ export function inputs(view: StageView): Input[] {
   }
   return list;
 }
+
+/** What stage `index` of a plan reads. */
+export const stageInputs = (plan: Plan, index: number): Input[] => inputs(viewStage(plan, index));
 
 const python = (command: readonly string[]): string =>
   command.map((word, i) => (i === 0 && word === "python" ? '"$PYTHON"' : sh(word))).join(" ");

@@ -1,0 +1,63 @@
+/** Which Python has an engine: LLMP_PYTHON, then the environment that `llmp doctor --fix ENGINE` made, then the one on PATH. */
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+
+const modules: Readonly<Record<string, string>> = {
+  trl: "trl",
+  torchtitan: "torchtitan",
+  fast_llm: "fast_llm",
+  megatron: "megatron.core",
+};
+
+export const moduleOf = (engine: string): string => modules[engine] ?? engine;
+
+/** `$XDG_CACHE_HOME/llmp/engines/<engine>`. */
+export const engineFolder = (engine: string, env: NodeJS.ProcessEnv = process.env): string =>
+  join(env.LLMP_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "llmp"), "engines", engine);
+
+export function candidates(engine: string, env: NodeJS.ProcessEnv = process.env): readonly string[] {
+  const own = join(engineFolder(engine, env), "bin", "python");
+  return [
+    ...(env.LLMP_PYTHON === undefined ? [] : [env.LLMP_PYTHON]),
+    ...(existsSync(own) ? [own] : []),
+    "python3",
+    "python",
+  ];
+}
+
+/** The first Python that finds the engine's package (found, not imported: importing torch takes seconds). */
+export async function findPython(engine: string, env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
+  const code = "import importlib.util,sys; sys.exit(0 if importlib.util.find_spec(sys.argv[1]) else 1)";
+  for (const python of candidates(engine, env)) {
+    const { exitCode } = await execa(python, ["-c", code, moduleOf(engine)], {
+      reject: false,
+      stdio: "ignore",
+      env: { ...env },
+      extendEnv: false,
+    });
+    if (exitCode === 0) return python;
+  }
+  return undefined;
+}
+
+/** Makes the environment: what `llmp doctor --fix trl` calls. The versions are those that emitted jobs install. */
+export async function installEngine(
+  engine: string,
+  requirements: readonly string[],
+  onLine: (line: string) => void,
+  base = "python3",
+): Promise<string> {
+  const folder = engineFolder(engine);
+  const python = join(folder, "bin", "python");
+  if (!existsSync(python)) await execa(base, ["-m", "venv", folder]);
+  const install = execa(
+    python,
+    ["-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", ...requirements],
+    { all: true },
+  );
+  for await (const line of install.iterable({ from: "all" })) onLine(line);
+  await install;
+  return python;
+}

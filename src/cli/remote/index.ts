@@ -1,0 +1,68 @@
+/** `llmp run` on a remote cluster: a dry run unless `--yes`; the run folder remembers what was submitted. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { emitCodes } from "../../diagnostics/index.js";
+import type { Plan } from "../../planner/plan.js";
+import { RemoteFailure } from "./errors.js";
+import { describe, follow, prepare, type Remote, submit } from "./sagemaker.js";
+
+export { RemoteFailure, redact } from "./errors.js";
+export { describe, follow, logs, prepare, type Remote, status, stop, submit } from "./sagemaker.js";
+
+export interface RemoteRunOptions {
+  readonly root: string;
+  readonly folder: string;
+  /** Really submit. */
+  readonly yes: boolean;
+  /** Return once the job is created. */
+  readonly detach?: boolean;
+  readonly signal?: AbortSignal;
+  /** Seconds between looks. */
+  readonly poll?: number;
+  readonly say: (line: string) => void;
+  /** Name suffix: makes a second job of the same plan possible. */
+  readonly suffix?: string;
+}
+
+/** True where this module can submit: all stages on SageMaker training jobs. */
+export const runsRemote = (plan: Plan): boolean =>
+  plan.stages.length > 0 && plan.stages.every((s) => s.cluster.provider !== "local");
+
+export async function runRemote(plan: Plan, options: RemoteRunOptions): Promise<Remote | undefined> {
+  const other = plan.stages.find((s) => s.cluster.provider !== "sagemaker");
+  if (other !== undefined)
+    throw new RemoteFailure(
+      emitCodes.report(
+        "LLMP5005",
+        undefined,
+        { target: "run", cluster: other.cluster.name, provider: other.cluster.provider },
+        {
+          hints: [
+            `llmp submits SageMaker training jobs itself; for ${other.cluster.provider} use llmp emit, whose README has the command`,
+          ],
+        },
+      ),
+    );
+  const submission = await prepare(plan, options.root, options.suffix);
+  options.say(describe(submission));
+  if (!options.yes) {
+    options.say("nothing was created; --yes submits it");
+    return undefined;
+  }
+  const remote = await submit(submission, options.say);
+  mkdirSync(options.folder, { recursive: true });
+  writeFileSync(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
+  writeFileSync(join(options.folder, "remote.json"), `${JSON.stringify(remote, null, 2)}\n`);
+  options.say(`created ${remote.id}`);
+  if (options.detach !== true) await follow(remote, (s) => options.say(s.text), options.poll, options.signal);
+  return remote;
+}
+
+/** The remote job of a run folder, where it has one: for `llmp runs`, `logs`, `stop` and resuming to follow it. */
+export function remoteOf(folder: string): Remote | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, "remote.json"), "utf8")) as Remote;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,102 @@
+/** The emitted TRL folders train for real, on this machine's processors, through the same code as `llmp run`. */
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EngineFailure, runEngine } from "../../src/cli/engine/run.js";
+import type { Plan } from "../../src/planner/plan.js";
+import type { RunEvent, RunSummary, StepMetrics } from "../../src/runtime/types.js";
+import { toys } from "../emit/fixtures/local.js";
+import { writeToys } from "./toys.js";
+import { missing, trlPackages, venv } from "./venv.js";
+
+const trl = await venv("trl", trlPackages);
+const root = mkdtempSync(join(tmpdir(), "llmp-trl-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+if (missing(trl)) console.warn(`TRL is not tested: ${trl.reason}`);
+const python = missing(trl) ? "" : trl.python;
+
+async function run(
+  plan: Plan,
+  name: string,
+  options: { readonly resume?: boolean } = {},
+): Promise<{
+  readonly steps: readonly StepMetrics[];
+  readonly events: readonly RunEvent[];
+  readonly summary?: RunSummary;
+}> {
+  const events: RunEvent[] = [];
+  for await (const event of runEngine(plan, { root, folder: join(root, "runs", name), python, ...options }))
+    events.push(event);
+  const done = events.find((e) => e.kind === "done");
+  return {
+    events,
+    steps: events.flatMap((e) => (e.kind === "step" ? [e.metrics] : [])),
+    ...(done?.kind === "done" ? { summary: done.summary } : {}),
+  };
+}
+
+const toy = (name: string): Plan => (toys[name] as () => Plan)();
+
+describe.skipIf(missing(trl))(`TRL${missing(trl) ? ` (${trl.reason})` : ""}`, { timeout: 120_000 }, () => {
+  let first: Awaited<ReturnType<typeof run>>;
+  beforeAll(async () => {
+    process.env.HF_HUB_OFFLINE = "1";
+    writeToys(root);
+    first = await run(toy("pretrain"), "pretrain");
+    const final = join(root, "runs", "pretrain", "toy", "final");
+    for (const name of ["model", "teacher"]) cpSync(final, join(root, name), { recursive: true });
+  }, 120_000);
+
+  it("pre-trains: the loss falls, and planned and measured stand side by side", () => {
+    expect(first.steps.map((s) => s.step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(first.steps.at(-1)?.loss).toBeLessThan((first.steps[0]?.loss ?? 0) - 0.5);
+    const [stage] = first.summary?.stages ?? [];
+    expect(stage?.predicted.step_seconds).toBe(0.5);
+    expect(stage?.measured.step_seconds).toBeGreaterThan(0);
+    expect(stage?.measured.peak_bytes).toBeGreaterThan(1e8);
+    const folder = join(root, "runs", "pretrain");
+    expect(readdirSync(folder)).toEqual(expect.arrayContaining(["plan.json", "summary.json", "toy"]));
+    expect(existsSync(join(folder, "toy", "final", "model.safetensors"))).toBe(true);
+  });
+
+  it("gives the same losses on two processes with FSDP2", async () => {
+    const { steps } = await run(toy("fsdp2 on two"), "fsdp2");
+    expect(steps.length).toBe(first.steps.length);
+    for (const [i, s] of steps.entries()) expect(s.loss).toBeCloseTo(first.steps[i]?.loss ?? 0, 4);
+  });
+
+  it.each(["sft", "lora", "dpo", "distill"])("%s trains from a saved model: the loss falls", async (name) => {
+    const { steps } = await run(toy(name), name);
+    expect(steps.length).toBe(8);
+    expect(steps.at(-1)?.loss).toBeLessThan(steps[0]?.loss ?? 0);
+    for (const s of steps) expect(Number.isFinite(s.loss) && s.step_seconds > 0).toBe(true);
+  });
+
+  it("GRPO samples groups and scores them with the planned rewards", async () => {
+    const { steps } = await run(toy("grpo"), "grpo");
+    expect(steps.length).toBe(3);
+    expect(Object.keys(steps[0]?.extra ?? {}).join(" ")).toMatch(/rewards\/exact/);
+    expect(Object.keys(steps[0]?.extra ?? {}).join(" ")).toMatch(/rewards\/shaped/);
+  });
+
+  it("goes on from the last checkpoint", async () => {
+    const { steps } = await run(toy("sft"), "sft", { resume: true });
+    expect(steps).toEqual([]);
+    expect(existsSync(join(root, "runs", "sft", "toy", "checkpoints", "checkpoint-8"))).toBe(true);
+  });
+
+  it("says what is missing, and what the engine complained of", async () => {
+    const lost = { ...toy("pretrain") };
+    await expect(
+      run(JSON.parse(JSON.stringify(lost).split("data/text/").join("data/nowhere/")) as Plan, "lost"),
+    ).rejects.toThrow(/LLMP5103/);
+    const broken = JSON.parse(
+      JSON.stringify(toy("sft")).split('"prompt":{"value":"prompt"').join('"prompt":{"value":"question"'),
+    ) as Plan;
+    const failure = await run(broken, "broken").catch((e: unknown) => e);
+    expect(failure).toBeInstanceOf(EngineFailure);
+    expect((failure as EngineFailure).diagnostic.message).toMatch(/no column/);
+  });
+});

@@ -1,0 +1,59 @@
+/** Python environments for tests against the real engines: made once per machine, in the user's cache folder. */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+
+const root = process.env.LLMP_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "llmp-test");
+
+export interface Venv {
+  readonly python: string;
+  readonly bin: string;
+}
+
+/** Why there is none, in words for the skipped test's name. */
+export interface NoVenv {
+  readonly reason: string;
+}
+
+/** The environment with exactly these packages. Only an unreachable registry or a missing Python is an excuse; anything else throws. */
+export async function venv(name: string, packages: readonly string[], python = "python3"): Promise<Venv | NoVenv> {
+  const id = createHash("sha256")
+    .update(JSON.stringify([python, packages]))
+    .digest("hex")
+    .slice(0, 12);
+  const folder = join(root, `${name}-${id}`);
+  const bin = join(folder, "bin");
+  const ready: Venv = { python: join(bin, "python"), bin };
+  if (existsSync(join(folder, "ready"))) return ready;
+  mkdirSync(root, { recursive: true });
+  const made = await execa(python, ["-m", "venv", "--clear", folder], { reject: false, all: true });
+  if (made.exitCode !== 0) return { reason: `${python} cannot make an environment: ${made.all.split("\n").at(-1)}` };
+  const installed = await execa(
+    ready.python,
+    ["-m", "pip", "install", "-q", "--disable-pip-version-check", ...packages],
+    { reject: false, all: true },
+  );
+  if (installed.exitCode !== 0) {
+    if (
+      /Temporary failure in name resolution|Connection refused|ConnectionError|NewConnectionError|Read timed out|No route to host|Network is unreachable/.test(
+        installed.all,
+      )
+    )
+      return { reason: "the package index is not reachable" };
+    throw new Error(`pip install ${packages.join(" ")}\n${installed.all.slice(-2000)}`);
+  }
+  writeFileSync(join(folder, "ready"), "");
+  return ready;
+}
+
+export const missing = (v: Venv | NoVenv): v is NoVenv => "reason" in v;
+export const trlPackages = [
+  "torch==2.13.0",
+  "trl==1.16.0",
+  "transformers==5.23.0",
+  "peft==0.21.2",
+  "accelerate==1.15.0",
+  "datasets==5.2.0",
+];
