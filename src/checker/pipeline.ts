@@ -265,7 +265,7 @@ export interface Network {
   readonly securityGroups: readonly string[];
 }
 
-/** Fields of hardware/types.ts Accelerator, as written in the file (already in SI). */
+/** Keys of an `accelerator` or `instance` block in camel case (`memoryBandwidth`), in SI; hardware/merge.ts reads them. */
 export interface CustomAccelerator extends Named {
   readonly fields: Readonly<Record<string, number | string>>;
 }

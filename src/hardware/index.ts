@@ -2,6 +2,7 @@
 import aws from "./data/aws.json" with { type: "json" };
 import type { Accelerator, Hardware } from "./types.js";
 
+export { mergeHardware } from "./merge.js";
 export type * from "./types.js";
 
 /** AWS accelerators and instances, each figure with its source and date. */
