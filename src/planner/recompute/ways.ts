@@ -1,0 +1,56 @@
+/** Families of recomputation that an engine offers, each ordered from the least to the most recomputed. */
+import type { Recompute } from "../../checker/pipeline.js";
+import type { ModelGraph } from "../../model/graph.js";
+import type { Chunks } from "../layout/chunks.js";
+import { everyNth, firstOfChunks, full, none, type Placement, requested, selective } from "./modes.js";
+
+export interface Family {
+  readonly name: string;
+  readonly size: (chunks: Chunks) => number;
+  /** The k-th member, k from 0. */
+  readonly member: (k: number, chunks: Chunks) => Placement;
+}
+
+const single = (name: string, placement: Placement): Family => ({ name, size: () => 1, member: () => placement });
+
+/** `auto`: all that the engine can do; a fixed or listed way: that one. */
+export function families(
+  graph: ModelGraph,
+  can: readonly string[],
+  setting: readonly Recompute[] | undefined,
+): readonly Family[] {
+  if (setting !== undefined) return setting.map((r) => single(r.kind, requested(graph, r)));
+  const layers = graph.stack.length - 2;
+  const all: Family[] = [];
+  const offers = (mode: string): boolean => can.includes(mode) || can.includes("perLayer");
+  if (offers("none") || can.length === 0) all.push(single("none", none(graph)));
+  if (offers("selective")) all.push(single("selective", selective(graph)));
+  if (offers("every") && layers > 2) {
+    // Every 2nd layer is the most; every `layers`-th is one layer only.
+    const steps = distinctSteps(layers);
+    all.push({ name: "every", size: () => steps.length, member: (k) => everyNth(graph, steps[k]!) });
+  }
+  if (offers("block") && layers > 1) {
+    const most = (chunks: Chunks): number =>
+      Math.max(...chunks.map((c) => Math.min(c.last, layers) - Math.max(c.first, 1) + 1));
+    all.push({
+      name: "block",
+      size: (chunks) => Math.max(0, most(chunks) - 1),
+      member: (k, chunks) => firstOfChunks(graph, chunks, k + 1),
+    });
+  }
+  if (offers("full")) all.push(single("full", full(graph)));
+  return all;
+}
+
+/** Values of n for "every n-th layer" that recompute different numbers of layers, fewest first; n = 1 is `full`. */
+function distinctSteps(layers: number): readonly number[] {
+  const steps: number[] = [];
+  let last = 0;
+  for (let n = layers; n >= 2; n--) {
+    const recomputed = Math.ceil(layers / n);
+    if (recomputed !== last) steps.push(n);
+    last = recomputed;
+  }
+  return steps;
+}
