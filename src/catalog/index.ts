@@ -1,5 +1,12 @@
 /** Descriptors that callers ask instead of asking names: explicit lists, and look-ups by name. */
-export { defaultEngines, type EngineTraits, engineByName, engineObjections, engineProfiles, engines } from "./engines/index.js";
+export {
+  defaultEngines,
+  type EngineTraits,
+  engineByName,
+  engineObjections,
+  engineProfiles,
+  engines,
+} from "./engines/index.js";
 export * from "./fields.js";
 export { objectiveByName, objectives } from "./objectives/index.js";
 export { optimizerByName, optimizers } from "./optimizers/index.js";
