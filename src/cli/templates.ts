@@ -1,4 +1,4 @@
-/** Starters of `llmp init`: one an objective, to be read from top to bottom and changed. Each checks as it stands. */
+/** Starters of `llmp init`: one an objective, to be read from top to bottom and changed. Each checks as soon as the data that it names is there. */
 export interface Template {
   readonly name: string;
   readonly about: string;

@@ -8,7 +8,7 @@ import { format } from "./format.js";
 import { LlmpParser } from "./grammar.js";
 import { Messages } from "./messages.js";
 import { Builder } from "./to-ast.js";
-import { allTokens } from "./tokens.js";
+import { allTokens, Unknown } from "./tokens.js";
 
 export type * from "./ast.js";
 export { format };
@@ -67,7 +67,15 @@ export function parse(source: SourceFile): Outcome<Ast> & { readonly value: Ast 
   for (const token of lexed.groups.conflicts ?? []) messages.conflict(token);
   const comments = (lexed.groups.comments ?? []).map((token) => comment(token, file, text));
 
-  const tokens = balance(lexed.tokens, file, text, add);
+  const known = lexed.tokens.filter((token, i, all) => {
+    if (token.tokenType !== Unknown) return true;
+    // One message for a run of them.
+    const before = all[i - 1];
+    const runs = before?.tokenType === Unknown && before.startOffset + before.image.length === token.startOffset;
+    if (!runs) messages.unknown(token);
+    return false;
+  });
+  const tokens = balance(known, file, text, add);
   const grammar = theParser();
   grammar.input = tokens;
   const tree: CstNode | undefined = grammar.file();
@@ -112,7 +120,8 @@ function onePerCause(diagnostics: readonly Diagnostic[], text: string): Diagnost
   const kept: Diagnostic[] = [];
   let lineEnd = -1;
   for (const d of sorted) {
-    if (at(d) < lineEnd && follows.has(d.code)) continue;
+    const stray = kept.at(-1)?.code === "LLMP0205" && d.code === "LLMP0303";
+    if (at(d) < lineEnd && (follows.has(d.code) || stray)) continue;
     kept.push(d);
     const next = text.indexOf("\n", at(d));
     lineEnd = next < 0 ? text.length + 1 : next;

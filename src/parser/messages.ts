@@ -28,6 +28,13 @@ export class Messages {
     return { title, safe, edits: [{ span: this.span(token), text }] };
   }
 
+  unknown(token: IToken): void {
+    const hint = token.image.startsWith("$")
+      ? "values that change from run to run are a `param`: `param gpus: int = 8`, then `--set gpus=16`"
+      : "names have letters, digits, `_`, `.` and `-`; other text goes in double quotes";
+    this.add(report("LLMP0101", this.span(token), { text: token.image }, { hints: [hint] }));
+  }
+
   /** Unescapes a text, and says what is wrong with how it is written. */
   text(token: IToken): string {
     const { image, tokenType } = token;
@@ -168,22 +175,7 @@ export class Messages {
     );
   }
 
-  unexpected(token: IToken, end: number): void {
-    if (token.tokenType === t.Unknown) {
-      const span = { file: this.file, start: token.startOffset, end: Math.max(end, token.startOffset + 1) };
-      const hint = /^\$/.test(token.image)
-        ? "values that change from run to run are a `param`: `param gpus: int = 8`, then `--set gpus=16`"
-        : "names have letters, digits, `_`, `.` and `-`; other text goes in double quotes";
-      this.add(
-        report(
-          "LLMP0101",
-          { ...span, end: token.startOffset + token.image.length },
-          { text: token.image },
-          { hints: [hint] },
-        ),
-      );
-      return;
-    }
+  unexpected(token: IToken): void {
     const hints =
       token.tokenType === t.Import || token.tokenType === t.Param || token.tokenType === t.Let
         ? [`\`${token.image}\` stands at the top of a file, outside any block`]

@@ -94,7 +94,10 @@ export class Builder {
       case "block":
         return this.#block(c, first);
       default:
-        this.messages.unexpected(first, this.#skip(node));
+        {
+          this.messages.unexpected(first);
+          this.#skip(node);
+        }
         return undefined;
     }
   }
@@ -164,7 +167,10 @@ export class Builder {
       this.#end = endOf(first);
       if (element.name === "pair") entries.push(this.#pair(element, first));
       else if (element.name === "phase") entries.push(this.#phase(element, first));
-      else this.messages.unexpected(first, this.#skip(element));
+      else {
+        this.messages.unexpected(first);
+        this.#skip(element);
+      }
     }
     if (close !== undefined) this.#end = Math.max(this.#end, endOf(close));
     return { entries, span: this.#span(start) };
@@ -310,7 +316,10 @@ export class Builder {
       if (!separated && element.name === "expr") this.messages.unseparated(first, this.#end);
       separated = false;
       if (element.name === "expr") items.push(this.#expr(element));
-      else this.messages.unexpected(first, this.#skip(element));
+      else {
+        this.messages.unexpected(first);
+        this.#skip(element);
+      }
     }
     if (close !== undefined) this.#end = Math.max(this.#end, endOf(close));
     return { start, items };

@@ -15,7 +15,7 @@ export const Text = createToken({ name: "Text", pattern: Lexer.NA });
 const WhiteSpace = createToken({ name: "WhiteSpace", pattern: /[ \t\v\f\u00a0\ufeff]+/, group: Lexer.SKIPPED });
 export const Newline = createToken({
   name: "Newline",
-  pattern: /(?:\r\n?|\n)(?:[ \t]*(?:\r\n?|\n))*/,
+  pattern: /[\r\n][ \t\r\n]*/,
   line_breaks: true,
   categories: [Separator],
 });
@@ -27,17 +27,29 @@ export const Conflict = createToken({
   group: "conflicts",
 });
 
-export const Str = createToken({ name: "String", pattern: /"(?:[^"\\\r\n]|\\[^\r\n])*"/, categories: [Text] });
-export const OpenString = createToken({
-  name: "OpenString",
-  pattern: /"(?:[^"\\\r\n]|\\[^\r\n])*\\?/,
-  categories: [Text],
-});
-export const SingleString = createToken({
-  name: "SingleString",
-  pattern: /'(?:[^'\\\r\n]|\\[^\r\n])*'/,
-  categories: [Text],
-});
+/** Scanned by hand: a regular expression that knows escapes overflows its stack on a text of megabytes. */
+function quoted(quote: string, closed: boolean) {
+  return (text: string, start: number): [string] | null => {
+    if (text[start] !== quote) return null;
+    for (let i = start + 1; ; i++) {
+      const c = text[i];
+      if (c === undefined || c === "\n" || c === "\r") return closed ? null : [text.slice(start, i)];
+      if (c === quote) return closed ? [text.slice(start, i + 1)] : null;
+      if (c === "\\" && text[i + 1] !== "\n" && text[i + 1] !== "\r" && i + 1 < text.length) i++;
+    }
+  };
+}
+const scanned = (name: string, quote: string, closed: boolean): TokenType =>
+  createToken({
+    name,
+    pattern: quoted(quote, closed),
+    start_chars_hint: [quote],
+    line_breaks: false,
+    categories: [Text],
+  });
+export const Str = scanned("String", '"', true);
+export const OpenString = scanned("OpenString", '"', false);
+export const SingleString = scanned("SingleString", "'", true);
 export const CurlyString = createToken({ name: "CurlyString", pattern: /[“”„][^“”\r\n]*[“”]?/, categories: [Text] });
 export const BarePath = createToken({
   name: "BarePath",

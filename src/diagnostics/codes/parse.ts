@@ -37,12 +37,6 @@ export const parse = define({
     since,
   },
   LLMP0203: { severity, title: "The wrong closing bracket", message: "`{text}` closes a `{open}`", since },
-  LLMP0204: {
-    severity,
-    title: "A block inside a block",
-    message: "`{name}` is a block, and blocks stand on their own",
-    since,
-  },
   LLMP0205: { severity, title: "Not expected here", message: "did not expect {found} here", since },
   LLMP0301: { severity, title: "The = is missing", message: "`=` is missing after `{key}`", since },
   LLMP0302: { severity, title: "A value is missing", message: "`{key}` has no value", since },
