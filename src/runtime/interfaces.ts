@@ -2,6 +2,7 @@
  * Between the parts of the runtime: what the trainer (train/) asks of data/, weights/, checkpoint/ and metrics/.
  * Only typed arrays cross, never tensors of a backend.
  */
+import type { ModelSpec } from "../checker/pipeline.js";
 import type { LayerKind, ModelGraph } from "../model/graph.js";
 import type { RunEvent, RunSummary, StepMetrics } from "./types.js";
 
@@ -106,3 +107,24 @@ export const weightName = (pattern: string, layer: number, expert?: number): str
   pattern.replaceAll("{layer}", String(layer)).replaceAll("{expert}", String(expert ?? 0));
 
 export type { LayerKind };
+
+/** A model that is ready to be asked (sampling, evaluation), on whichever backend: what `execute/` offers to `sample/`. */
+export interface LanguageModel {
+  readonly vocab: number;
+  /** Longest sequence it was made for. */
+  readonly contextLength: number;
+  /** Logits of the token that follows `tokens` (1 ≤ length ≤ contextLength). A longer prefix of the call before is cheap. */
+  next(tokens: Int32Array): Promise<Float32Array>;
+  /** Log-probability of each target, row-major [sequences, length]. */
+  logProbs(tokens: Int32Array, targets: Int32Array, sequences: number, length: number): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/** Weights are under the graph's names in Hugging Face's shapes (tied ones absent). */
+export type OpenLanguageModel = (request: {
+  readonly graph: ModelGraph;
+  readonly spec: ModelSpec;
+  readonly weights: WeightStore;
+  /** Best available unless given. */
+  readonly backend?: string;
+}) => Promise<LanguageModel>;

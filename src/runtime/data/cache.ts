@@ -51,6 +51,9 @@ export function cacheKey(files: readonly DataFile[], parts: readonly unknown[]):
   return hash.digest("hex").slice(0, 16);
 }
 
+/** Fits the write buffer at the widest token. */
+const blockTokens = 1 << 15;
+
 /** A file written through one buffer. */
 class Appender {
   readonly #fd: number;
@@ -131,20 +134,31 @@ export class CacheWriter {
 
   /** Part of a document: several calls make one, then `endSequence`. */
   append(ids: ArrayLike<number>, mask?: ArrayLike<number>): void {
-    for (let i = 0; i < ids.length; i++) {
-      const id = ids[i] as number;
-      if (id > this.#maxId) this.#maxId = id;
-      const { buffer, at } = this.#tokens.reserve(this.#width);
-      if (this.#width === 1) buffer[at] = id;
-      else if (this.#width === 2) buffer.writeUInt16LE(id, at);
-      else buffer.writeUInt32LE(id, at);
-      const learned = mask === undefined ? 1 : (mask[i] as number);
-      this.#trained += learned;
-      if (this.#mask !== undefined) {
-        const place = this.#mask.reserve(1);
-        place.buffer[place.at] = learned;
+    const width = this.#width;
+    let maxId = this.#maxId;
+    // In blocks: one reservation for many tokens.
+    for (let start = 0; start < ids.length; start += blockTokens) {
+      const end = Math.min(ids.length, start + blockTokens);
+      const { buffer, at } = this.#tokens.reserve((end - start) * width);
+      for (let i = start, o = at; i < end; i++, o += width) {
+        const id = ids[i] as number;
+        if (id > maxId) maxId = id;
+        buffer[o] = id & 0xff;
+        if (width === 1) continue;
+        buffer[o + 1] = (id >>> 8) & 0xff;
+        if (width === 4) {
+          buffer[o + 2] = (id >>> 16) & 0xff;
+          buffer[o + 3] = id >>> 24;
+        }
       }
+      if (this.#mask === undefined) continue;
+      const place = this.#mask.reserve(end - start);
+      for (let i = start; i < end; i++)
+        place.buffer[place.at + i - start] = mask === undefined ? 1 : (mask[i] as number);
     }
+    this.#maxId = maxId;
+    if (mask === undefined) this.#trained += ids.length;
+    else for (let i = 0; i < ids.length; i++) this.#trained += mask[i] as number;
     this.#count += ids.length;
     this.#current += ids.length;
   }
