@@ -314,13 +314,13 @@ function align(lines: readonly Line[]): string {
     const first = lines[i] as Line;
     if (first.head !== undefined) while (end < lines.length && joins(lines[end - 1] as Line, lines[end] as Line)) end++;
     const run = lines.slice(i, end);
-    const column = Math.max(...run.map((l) => l.head?.length ?? 0));
+    const column = run.reduce((n, l) => Math.max(n, l.head?.length ?? 0), 0);
     const printed = run.map(
       (l) => "  ".repeat(l.depth) + (l.head === undefined ? l.rest : `${l.head.padEnd(column)} ${l.rest}`),
     );
-    const commented = Math.max(
+    const commented = run.reduce(
+      (widest, l, n) => (l.comment === undefined ? widest : Math.max(widest, (printed[n] as string).length)),
       0,
-      ...run.flatMap((l, n) => (l.comment === undefined ? [] : [(printed[n] as string).length])),
     );
     run.forEach((line, n) => {
       if (line.gap && out.length > 0) out.push("");

@@ -11,6 +11,7 @@ import { Builder } from "./to-ast.js";
 import { allTokens, Unknown } from "./tokens.js";
 
 export type * from "./ast.js";
+export { keywords, mistakes } from "./tokens.js";
 export { format };
 
 /** Characters; a file of 10 MB is read, more is not a configuration. */

@@ -27,7 +27,7 @@ interface Made {
   expr: string;
   body: string;
 }
-const made = fc.letrec<Made>((tie) => ({
+const made = fc.letrec<Made>((tie: fc.LetrecTypedTie<Made>) => ({
   expr: fc.oneof(
     { maxDepth: 3, depthIdentifier: "e" },
     number,
