@@ -53,8 +53,13 @@ describe("containers", () => {
       .map((text) => JSON.stringify({ text }))
       .join("\n"),
     "t/a.txt.gz": gzipSync("plain text"),
+    "d.json": JSON.stringify(
+      docs.map((text) => ({ text })),
+      null,
+      1,
+    ),
   });
-  for (const name of ["d.jsonl", "d.jsonl.gz", "d.jsonl.zst", "d.parquet"])
+  for (const name of ["d.json", "d.jsonl", "d.jsonl.gz", "d.jsonl.zst", "d.parquet"])
     test(name, async () => expect(await everything({ root, datasets: [dataset("d", name)] })).toEqual(docs));
   test("globs and lists, in order", async () => {
     expect(await everything({ root, datasets: [dataset("d", "parts/**/*.{jsonl,parquet}")] })).toEqual(docs);

@@ -182,6 +182,30 @@ describe("completions", () => {
     expect(new Set(said).size).toBeGreaterThan(35);
   });
 
+  test("running text in the mix becomes samples of a row's length: nothing is cut off", async () => {
+    const long = Array.from({ length: 300 }, (_, i) => `w${i}`).join(" ");
+    const at = folder({ "t.jsonl": JSON.stringify({ text: long }), "s.jsonl": JSON.stringify(rows[0]) });
+    const datasets = [dataset("t", "t.jsonl"), dataset("s", "s.jsonl")];
+    const { source } = await openTest({
+      root: at,
+      datasets,
+      objective: "sft",
+      options,
+      packing: false,
+      sequences: 1,
+      steps: 400,
+    });
+    const view = source.train.t;
+    const targets = Array.from(
+      { length: view?.count ?? 0 },
+      (_, i) => (view?.ends[i] ?? 0) - (view?.starts[i] ?? 0) - 1,
+    );
+    expect(Math.max(...targets)).toBe(16);
+    // Every token but the very first is a target once; the end of text counts as a token.
+    expect(targets.reduce((a, b) => a + b, 0)).toBe(long.length);
+    expect(learned(await source.batch(1)).length).toBeGreaterThan(0);
+  });
+
   test("chats learn what the assistant says", async () => {
     const messages = [
       { role: "user", content: "hi" },

@@ -1,5 +1,6 @@
 /** Files of a dataset → its token cache. Streams: memory holds one row (or one MiB of text) and one write buffer. */
-import { join } from "node:path";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Dataset } from "../../checker/pipeline.js";
 import { type Diagnostic, runCodes } from "../../diagnostics/index.js";
 import { fail, RunFailure } from "../failure.js";
@@ -88,6 +89,7 @@ export async function buildDataset(dataset: Dataset, options: BuildOptions): Pro
 
 async function build(dataset: Dataset, files: readonly DataFile[], folder: string, options: BuildOptions) {
   const { tokenizer } = options;
+  removeAbandoned(dirname(folder));
   const total = files.reduce((sum, file) => sum + file.size, 0);
   const firstFaults: Fault[] = [];
   let writer: CacheWriter | undefined;
@@ -156,6 +158,21 @@ async function build(dataset: Dataset, files: readonly DataFile[], folder: strin
   } catch (error) {
     writer?.abandon();
     throw error;
+  }
+}
+
+/** Half-built caches of processes that are no more. */
+function removeAbandoned(caches: string): void {
+  if (!existsSync(caches)) return;
+  for (const name of readdirSync(caches)) {
+    const pid = Number(/\.(\d+)\.[0-9a-z]+\.partial$/.exec(name)?.[1] ?? Number.NaN);
+    if (Number.isNaN(pid) || pid === process.pid) continue;
+    try {
+      process.kill(pid, 0);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ESRCH")
+        rmSync(join(caches, name), { recursive: true, force: true });
+    }
   }
 }
 

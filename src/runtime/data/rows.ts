@@ -11,23 +11,43 @@ export function containerOf(path: string, format: DatasetFormat): "text" | "json
   return format === "auto" ? "text" : "jsonl";
 }
 
+/** A `.json` file may hold one array instead of lines; it is read whole, up to this size. */
+const largestArray = 1 << 30;
+
+async function* arrayRows(file: DataFile): AsyncIterable<Row> {
+  if (file.size > largestArray) throw new Error("one JSON array of over 1 GiB: write one object a line instead");
+  const parts: Uint8Array[] = [];
+  for await (const part of contents(file)) parts.push(part);
+  const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(parts)));
+  for (const [i, entry] of (value as readonly unknown[]).entries()) yield rowOf(`${file.path}[${i}]`, entry);
+}
+
+function rowOf(place: string, value: unknown): Row {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return { place, fault: "not a JSON object" };
+  return { place, value: value as Record<string, unknown> };
+}
+
 /** Rows of JSON lines; a line that is not a JSON object is a fault with its place. */
 export async function* jsonRows(file: DataFile): AsyncIterable<Row> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
+  let first = true;
   for await (const { number, bytes } of lines(contents(file))) {
     const place = `${file.path}:${number}`;
     let value: unknown;
     try {
       const text = decoder.decode(bytes);
       if (text.trim() === "") continue;
+      if (first && text.trimStart().startsWith("[") && /\.json(\.gz|\.zst)?$/i.test(file.path)) {
+        yield* arrayRows(file);
+        return;
+      }
+      first = false;
       value = JSON.parse(text);
     } catch (error) {
       yield { place, fault: error instanceof SyntaxError ? `not JSON (${error.message})` : "not valid UTF-8" };
       continue;
     }
-    if (typeof value !== "object" || value === null || Array.isArray(value))
-      yield { place, fault: "not a JSON object" };
-    else yield { place, value: value as Record<string, unknown> };
+    yield rowOf(place, value);
   }
 }
 

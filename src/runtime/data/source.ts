@@ -8,7 +8,7 @@ import { documentBatch, preferenceBatch, promptBatch, type Shape, windowBatch } 
 import { type BuildOptions, buildDataset } from "./build.js";
 import { type RowPlan, RowPlanner } from "./rowplan.js";
 import type { SampleKind } from "./types.js";
-import { type DocumentView, splitHoldout } from "./view.js";
+import { chunked, type DocumentView, splitHoldout } from "./view.js";
 
 /** What a stage's data is turned into, from what its objective's descriptor reads; the best shape comes first. */
 export function dataNeeds(stage: Stage): { kinds: readonly SampleKind[]; completionsOnly: boolean } {
@@ -93,6 +93,13 @@ export async function openSource(options: OpenSourceOptions): Promise<OpenedSour
         );
     }
   }
+  // Running text beside samples with masks: its documents become samples of a row's length, so that none is cut off.
+  if (kinds.size > 1)
+    for (const name of names)
+      for (const views of [train, holdout]) {
+        const view = views[name];
+        if (view?.store.meta.kind === "text") views[name] = chunked(view, options.request.length);
+      }
   return { source: new StageSource(options, mix, names, train, holdout, kinds), diagnostics };
 }
 

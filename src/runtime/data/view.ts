@@ -56,6 +56,24 @@ export function splitHoldout(store: TokenStore, share: number): { train: Documen
   return { train: view(train), holdout: view(held) };
 }
 
+/** Long documents as several of at most `length` + 1 tokens; the last target of one is the first input of the next. */
+export function chunked(view: DocumentView, length: number): DocumentView {
+  const chunks: [number, number, number][] = [];
+  for (let d = 0; d < view.count; d++) {
+    const end = view.ends[d] as number;
+    for (let start = view.starts[d] as number; start < end; start += length) {
+      const stop = Math.min(end, start + length + 1);
+      if (stop - start > 1 || start === view.starts[d]) chunks.push([view.documents[d] as number, start, stop]);
+    }
+  }
+  return new DocumentView(
+    view.store,
+    Float64Array.from(chunks, (c) => c[0]),
+    Float64Array.from(chunks, (c) => c[1]),
+    Float64Array.from(chunks, (c) => c[2]),
+  );
+}
+
 /** Distinct for distinct documents. */
 const rank = (document: number): number =>
   hash32(0x686f6c64, document >>> 0, Math.floor(document / 2 ** 32)) + (document % 1e6) / 1e7;
