@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
+import { format, parse } from "../../parser/index.js";
 import { examples } from "../help.js";
 import { answer, exit, interactive, note, usage } from "../output.js";
 import { type Template, templates } from "../templates.js";
@@ -29,13 +30,15 @@ export function command(): Command {
 async function run(file: string, flags: Flags): Promise<number> {
   const template = await choose(flags);
   if (template === undefined) return exit.usage;
+  const source = { path: file, text: template.text };
+  const text = format(source, parse(source).value);
   if (file === "-") {
-    answer(template.text);
+    answer(text);
     return exit.ok;
   }
   if (flags.force !== true && existsSync(file))
     throw usage(`${file} is already there`, "name another file, or add --force");
-  writeFileSync(file, template.text, { flag: flags.force === true ? "w" : "wx" });
+  writeFileSync(file, text, { flag: flags.force === true ? "w" : "wx" });
   note(`wrote ${file} (${template.about})\n  next: llmp check ${file}`);
   return exit.ok;
 }
