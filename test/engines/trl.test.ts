@@ -8,9 +8,9 @@ import type { Plan } from "../../src/planner/plan.js";
 import type { RunEvent, RunSummary, StepMetrics } from "../../src/runtime/types.js";
 import { toys } from "../emit/fixtures/local.js";
 import { writeToys } from "./toys.js";
-import { missing, trlPackages, venv } from "./venv.js";
+import { enginePackages, missing, venv } from "./venv.js";
 
-const trl = await venv("trl", trlPackages);
+const trl = await venv("engines", enginePackages);
 const root = mkdtempSync(join(tmpdir(), "llmp-trl-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

@@ -49,11 +49,22 @@ export async function venv(name: string, packages: readonly string[], python = "
 }
 
 export const missing = (v: Venv | NoVenv): v is NoVenv => "reason" in v;
-export const trlPackages = [
+
+/** One environment, and one torch, for TRL and torchtitan (which is added by version with `--target`). */
+export const enginePackages = [
   "torch==2.13.0",
   "trl==1.16.0",
   "transformers==5.23.0",
   "peft==0.21.2",
   "accelerate==1.15.0",
   "datasets==5.2.0",
+  "triton",
+  "torchao==0.18.0",
+  "torchdata==0.11.0",
+  "tyro==1.0.17",
+  "tensorboard",
+  "einops",
+  "torch_checkpointing==0.1.1",
+  "spmd_types==0.2.3",
+  "wandb",
 ];

@@ -44,7 +44,8 @@ export const fastLlm: EngineProfile = {
       architectures: "checkpoint formats llama, mistral, mixtral, qwen_2 (0.4.0)",
       aws: "Fast-LLM's kernels are CUDA/Triton; CPU for tests",
       amd: "not tried",
-      schedules: "micro-batches are breadth-first in a pipeline: all forward, then all backward (schedule config, 0.4.0)",
+      schedules:
+        "micro-batches are breadth-first in a pipeline: all forward, then all backward (schedule config, 0.4.0)",
     },
   },
   keys: {

@@ -27,6 +27,7 @@ export const llmp: EngineProfile = {
     mixSchedule: "native",
     because: {
       offload: "the runtime's tensors already live in host memory (WASM and native CPU backends)",
+      tf32: "tf32 is a mode of NVIDIA's tensor cores; the runtime computes in fp32 (DESIGN section 5)",
       mxfp8: "the runtime rounds to one scale per tensor; block scales of 32 are not simulated",
       "schedules.zero_bubble": "the local executor does input and weight gradients in one pass",
       "schedules.dualpipe": "the local executor does input and weight gradients in one pass",

@@ -16,7 +16,7 @@ export const torchtitan: EngineProfile = {
     adapters: [],
     precisions: ["fp32", "bf16", "fp8", "mxfp8"],
     optimizers: ["adamw"],
-    architectures: ["llama", "qwen3", "deepseek_v3"],
+    architectures: ["llama", "qwen3", "qwen3_moe"],
     shards: ["none", "zero3", "hsdp"],
     tensor: true,
     sequence: true,
@@ -39,7 +39,7 @@ export const torchtitan: EngineProfile = {
       fp16: "torchtitan has no dynamic loss scaling (training.mixed_precision_param is bfloat16 or float32, 0.2.2)",
       tf32: "no key: matmul precision is not configurable in 0.2.2",
       optimizers: "optimizer.name is Adam or AdamW (0.2.2 job_config.py)",
-      architectures: "0.2.2 ships llama3, llama4, qwen3, deepseek_v3 model specs",
+      architectures: "llama3 and qwen3 are lowered; 0.2.2 also ships llama4 and deepseek_v3, not written against here",
       "shards.zero1": "FSDP2 shards parameters, gradients and state together (torchtitan 0.2.2 parallelize.py)",
       "shards.zero2": "fsdp_reshard_after_forward=never keeps gathered weights, not ZeRO-2's layout (torchtitan 0.2.2)",
       "recompute.ops":

@@ -35,6 +35,7 @@ export const trl: EngineProfile = {
       context: "ParallelismConfig.cp_size exists, but was not run (accelerate 1.15.0)",
       expert: "experts are not sharded by expert in accelerate's FSDP2 (1.15.0)",
       "shards.zero1": "FSDP2 shards gradients and state together (accelerate 1.15.0)",
+      "optimizers.muon": "TrainingArguments.optim has no Muon (transformers 5.23)",
       "recompute.selective": "gradient_checkpointing is for all layers or none (transformers 5.23)",
       "recompute.every": "gradient_checkpointing is for all layers or none (transformers 5.23)",
       "recompute.block": "gradient_checkpointing is for all layers or none (transformers 5.23)",
