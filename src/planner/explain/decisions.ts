@@ -1,0 +1,220 @@
+/** Why each choice is what it is, from what the search saw of every other value. */
+import type { Setting } from "../../checker/pipeline.js";
+import { formatBytes, formatPercent, formatSeconds, formatUsd } from "../../units/index.js";
+import type { DecisionRecord, ParallelPlan } from "../plan.js";
+import { summarise } from "../recompute/modes.js";
+import type { StageProblem } from "../search/problem.js";
+import type { AxisRecord, Choice, SearchResult } from "../search/solve.js";
+import { capacityOf } from "../search/solve.js";
+import { isFixed } from "../search/space.js";
+
+export function decisions(problem: StageProblem, result: SearchResult, choice: Choice): DecisionRecord[] {
+  const { stage, cluster } = problem;
+  const p = choice.candidate.parallel;
+  const records: DecisionRecord[] = [];
+  const add = (
+    what: string,
+    chose: string,
+    over: readonly string[],
+    because: string,
+    fixed: boolean,
+    figures: DecisionRecord["figures"] = [],
+  ): void => {
+    records.push({ what, chose, over, because, figures, fixed });
+  };
+  machines(problem, result, choice, add);
+  axis(problem, result, choice, "tensor", p.tensor, stage.parallel.tensor, add);
+  axis(problem, result, choice, "pipeline", p.pipeline, stage.parallel.pipeline, add);
+  axis(problem, result, choice, "context", p.context, stage.parallel.context, add);
+  if (problem.pipeline.models[stage.model.value]?.moe !== undefined)
+    axis(problem, result, choice, "expert", p.expert, stage.parallel.expert, add);
+  add(
+    "parallel.data",
+    String(p.data),
+    [],
+    isFixed(stage.parallel.data) ? fixedBy(stage.parallel.data) : "the devices that the other axes leave",
+    isFixed(stage.parallel.data),
+  );
+  axis(problem, result, choice, "shard", p.shard, stage.parallel.shard, add);
+  axis(problem, result, choice, "micro_batch", p.micro_batch, stage.parallel.microBatch, add);
+  if (p.pipeline > 1) {
+    axis(problem, result, choice, "schedule", p.schedule, stage.parallel.schedule, add);
+    axis(problem, result, choice, "virtual", p.virtual, stage.parallel.virtual, add);
+  }
+  const fixedRecompute = isFixed(stage.recompute);
+  const kept = summarise(choice.candidate.recompute);
+  add(
+    "recompute",
+    kept,
+    [],
+    fixedRecompute
+      ? fixedBy(stage.recompute)
+      : kept === "none"
+        ? "everything fits without"
+        : `the least recomputation with which ${formatBytes(capacityOf(problem, choice.configuration))} suffices`,
+    fixedRecompute,
+    [{ name: "peak", value: formatBytes(choice.evaluation.peakBytes) }],
+  );
+  const { engine, precision } = choice.configuration.context;
+  const engines = [...new Set(problem.configurations.map((c) => c.context.engine.name))].filter(
+    (n) => n !== engine.name,
+  );
+  add(
+    "engine",
+    engine.name,
+    engines,
+    isFixed(stage.engine)
+      ? fixedBy(stage.engine)
+      : engines.length === 0
+        ? "the engine that can run this stage here"
+        : "its best layout leads",
+    isFixed(stage.engine),
+  );
+  const precisions = [...new Set(problem.configurations.map((c) => c.context.precision.name))].filter(
+    (n) => n !== precision.name,
+  );
+  add(
+    "precision",
+    precision.name,
+    precisions,
+    isFixed(stage.precision)
+      ? fixedBy(stage.precision)
+      : precisions.length === 0
+        ? "the usual precision"
+        : "its best layout leads",
+    isFixed(stage.precision),
+  );
+  if (!isFixed(cluster.pricing)) {
+    add(
+      "cluster.pricing",
+      choice.pricing,
+      problem.pricings.filter((q) => q !== choice.pricing),
+      "within the budget, restarts counted",
+      false,
+    );
+  }
+  return records;
+}
+
+type Add = (
+  what: string,
+  chose: string,
+  over: readonly string[],
+  because: string,
+  fixed: boolean,
+  figures?: DecisionRecord["figures"],
+) => void;
+
+const fixedBy = (setting: Setting<unknown>): string =>
+  setting.from === "default" ? "the default" : setting.from === "set" ? "set by --set" : "the file says so";
+
+function machines(problem: StageProblem, result: SearchResult, choice: Choice, add: Add): void {
+  const { cluster } = problem;
+  const { count, context } = choice.configuration;
+  const all = [...new Set(problem.configurations.map((c) => c.context.instance.name))];
+  const rival = (differs: (c: Choice) => boolean): string | undefined => {
+    const others = result.front.filter(differs);
+    const near = others.reduce<Choice | undefined>(
+      (a, b) =>
+        a === undefined || Math.abs(b.seconds - choice.seconds) < Math.abs(a.seconds - choice.seconds) ? b : a,
+      undefined,
+    );
+    if (near === undefined) return undefined;
+    const money = near.priced ? `, ${formatUsd(near.usd)}` : "";
+    return `${near.configuration.count} × ${near.configuration.context.instance.name} takes ${formatSeconds(near.seconds)}${money}, not ${formatSeconds(choice.seconds)}${choice.priced ? `, ${formatUsd(choice.usd)}` : ""}`;
+  };
+  add(
+    "cluster.instance",
+    context.instance.name,
+    all.filter((n) => n !== context.instance.name),
+    isFixed(cluster.instance) || all.length === 1
+      ? fixedBy(cluster.instance)
+      : (rival((c) => c.configuration.context.instance.name !== context.instance.name) ??
+          "better in both time and money than the others"),
+    isFixed(cluster.instance),
+  );
+  add(
+    "cluster.count",
+    String(count),
+    isFixed(cluster.count)
+      ? []
+      : [...new Set(result.front.map((c) => String(c.configuration.count)))].filter((n) => n !== String(count)),
+    isFixed(cluster.count)
+      ? fixedBy(cluster.count)
+      : (rival((c) => c.configuration.count !== count) ?? "the only count on the front of time and money"),
+    isFixed(cluster.count),
+  );
+}
+
+function axis(
+  problem: StageProblem,
+  result: SearchResult,
+  choice: Choice,
+  name: string,
+  value: number | string,
+  setting: Setting<unknown>,
+  add: Add,
+): void {
+  const others = [...result.axes.values()].filter((r) => r.axis === name && r.value !== String(value));
+  const key = `parallel.${name}`;
+  const fixed = isFixed(setting);
+  if (fixed) {
+    add(key, String(value), [], fixedBy(setting), true);
+    return;
+  }
+  const verdicts = others.map((r) => ({ r, text: verdict(problem, choice, r) }));
+  const near = nearestTo(
+    value,
+    others.map((r) => r.value),
+  );
+  const told = verdicts.find((v) => v.r.value === near)?.text;
+  add(
+    key,
+    String(value),
+    others.map((r) => r.value),
+    told === undefined
+      ? others.length === 0
+        ? "the only value that the model, the devices and the engine allow"
+        : "no other value does better"
+      : `${value} not ${near}: ${told}`,
+    false,
+    verdicts.map((v) => ({ name: v.r.value, value: v.text })),
+  );
+}
+
+/** The neighbour that a person would ask about: half or double, else the first. */
+function nearestTo(value: number | string, others: readonly string[]): string | undefined {
+  if (typeof value === "string") return others[0];
+  return [...others].sort(
+    (a, b) => Math.abs(Math.log(Number(a) / value)) - Math.abs(Math.log(Number(b) / value)) || Number(a) - Number(b),
+  )[0];
+}
+
+function verdict(problem: StageProblem, choice: Choice, r: AxisRecord): string {
+  const capacity = capacityOf(problem, choice.configuration);
+  const slower = (step: number): string =>
+    `${formatSeconds(step)} (+${formatPercent(step / choice.stepSeconds - 1, 2)})`;
+  if (Number.isFinite(r.fastest)) return `the step takes ${slower(r.fastest)} at best`;
+  if (Number.isFinite(r.bound)) return `no layout takes less than ${slower(r.bound)} a step`;
+  if (Number.isFinite(r.smallestMisfit))
+    return `peak is ${formatBytes(r.smallestMisfit)} of ${formatBytes(capacity)} at best`;
+  return "no layout is possible";
+}
+
+/** For the one-screen page. */
+export const describeLayout = (p: ParallelPlan): string => {
+  const parts = [
+    p.tensor > 1 ? `TP ${p.tensor}` : "",
+    p.pipeline > 1 ? `PP ${p.pipeline}${p.virtual > 1 ? `×${p.virtual}` : ""}` : "",
+    p.context > 1 ? `CP ${p.context}` : "",
+    p.expert > 1 ? `EP ${p.expert}` : "",
+    p.shard === "zero3"
+      ? `FSDP ${p.shard_group}`
+      : p.shard === "hsdp"
+        ? `HSDP ${(p.data * p.context) / p.shard_group}×${p.shard_group}`
+        : p.data > 1
+          ? `DP ${p.data}${p.shard === "none" ? "" : ` ${p.shard}`}`
+          : "",
+  ].filter((s) => s !== "");
+  return parts.length === 0 ? "one device" : parts.join(" · ");
+};

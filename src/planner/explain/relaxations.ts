@@ -1,0 +1,159 @@
+/** What would make the answer yes: nearest changes first, each with its figures and a flag to paste. */
+import type { Pipeline, Setting, Stage } from "../../checker/pipeline.js";
+import { type Hardware, mergeHardware } from "../../hardware/index.js";
+import { formatBytes, formatSeconds, formatUsd } from "../../units/index.js";
+import type { Relaxation } from "../plan.js";
+import { stageProblem } from "../search/problem.js";
+import { type Choice, search } from "../search/solve.js";
+import { isFixed } from "../search/space.js";
+import type { Searched, Tools } from "../search/tools.js";
+import type { PlanOptions } from "../types.js";
+
+interface Input {
+  readonly pipeline: Pipeline;
+  readonly hardware: Hardware;
+  readonly tools: Tools;
+  readonly options: PlanOptions;
+  readonly searched: readonly Searched[];
+  readonly choices: readonly Choice[];
+}
+
+interface Change {
+  readonly change: string;
+  readonly flag?: string;
+  readonly pipeline: Pipeline;
+}
+
+const fixed = <T>(value: T): Setting<T> => ({ value: { kind: "fixed", value }, from: "set" });
+
+export function relaxations(input: Input): Relaxation[] {
+  const found: Relaxation[] = [];
+  for (const [i, s] of input.searched.entries()) {
+    const { stage } = s.problem;
+    const bad = s.result.front.length === 0;
+    const rest = restOf(input, i);
+    for (const change of changes(input.pipeline, stage, s, bad)) {
+      const choice = attempt(input, change, stage.name, rest);
+      if (choice === undefined) continue;
+      found.push(told(stage.name, change, choice));
+      if (found.length >= 4) return found;
+      if (!bad) break;
+    }
+  }
+  found.push(...budgets(input));
+  return found;
+}
+
+/** Time and money that the other stages take. */
+function restOf({ choices }: Input, index: number): { seconds: number; usd: number } {
+  const others = choices.filter((_, i) => i !== index);
+  return { seconds: others.reduce((n, c) => n + c.seconds, 0), usd: others.reduce((n, c) => n + c.usd, 0) };
+}
+
+function changes(pipeline: Pipeline, stage: Stage, s: Searched, bad: boolean): Change[] {
+  const { cluster } = s.problem;
+  const all: Change[] = [];
+  const withStage = (change: string, flag: string | undefined, next: Partial<Stage>): void => {
+    all.push({
+      change,
+      ...(flag === undefined ? {} : { flag }),
+      pipeline: { ...pipeline, stages: pipeline.stages.map((x) => (x.name === stage.name ? { ...x, ...next } : x)) },
+    });
+  };
+  if (bad && isFixed(stage.recompute) && stage.recompute.from !== "default") {
+    withStage("recompute what is needed", `--set ${stage.name}.recompute=auto`, {
+      recompute: { value: { kind: "auto" }, from: "set" },
+    });
+  }
+  if (bad) {
+    const open: Partial<Record<string, Setting<never>>> = {};
+    const axes = Object.entries(stage.parallel).filter(([, v]) => isFixed(v) && v.from === "file");
+    for (const [name] of axes) open[name] = { value: { kind: "auto" }, from: "set" };
+    if (axes.length > 0)
+      withStage(`leave ${axes.map(([n]) => n).join(", ")} to the planner`, `--set ${stage.name}.parallel=auto`, {
+        parallel: { ...stage.parallel, ...open },
+      });
+  }
+  if (cluster.provider.value !== "local") {
+    const most = Math.max(...s.problem.configurations.map((c) => c.count));
+    for (const factor of [2, 4, 8, 16, 32]) {
+      const count = most * factor;
+      all.push({
+        change: `${count} machines instead of ${most}`,
+        flag: `--set ${cluster.name}.count=${count}`,
+        pipeline: {
+          ...pipeline,
+          clusters: { ...pipeline.clusters, [cluster.name]: { ...cluster, count: fixed(count) } },
+        },
+      });
+    }
+  }
+  if (bad) {
+    const context = s.problem.configurations[0]!.contextLength;
+    for (const shorter of [context / 2, context / 4]) {
+      if (!Number.isInteger(shorter) || shorter < 256) continue;
+      withStage(
+        `sequences of ${shorter} tokens instead of ${context}`,
+        `--set ${stage.name}.context_length=${shorter}`,
+        {
+          contextLength: fixed(shorter),
+        },
+      );
+    }
+  }
+  return all;
+}
+
+function attempt(
+  input: Input,
+  change: Change,
+  name: string,
+  rest: { seconds: number; usd: number },
+): Choice | undefined {
+  const { pipeline } = change;
+  const hardware = mergeHardware(input.hardware, pipeline.accelerators, pipeline.instances);
+  const stage = pipeline.stages.find((s) => s.name === name)!;
+  const { problem } = stageProblem(pipeline, stage, hardware, input.tools.build, input.options);
+  if (problem === undefined) return undefined;
+  const result = search(problem, input.tools.modelFor(problem.configurations[0]!.context), input.options.limit);
+  const time = pipeline.budget.time?.value ?? Number.POSITIVE_INFINITY;
+  const money = pipeline.budget.cost?.value ?? Number.POSITIVE_INFINITY;
+  const within = result.front.filter(
+    (c) => c.seconds + rest.seconds <= time && (!c.priced || c.usd + rest.usd <= money),
+  );
+  const key = pipeline.budget.minimize.value;
+  return within.sort((a, b) => (key === "time" ? a.seconds - b.seconds : a.usd - b.usd))[0];
+}
+
+const told = (stage: string, { change, flag }: Change, c: Choice): Relaxation => ({
+  stage,
+  change,
+  ...(flag === undefined ? {} : { flag }),
+  figures: [
+    { name: "time", value: formatSeconds(c.seconds) },
+    { name: "cost", value: c.priced ? formatUsd(c.usd) : "price unknown" },
+    { name: "peak", value: formatBytes(c.evaluation.peakBytes) },
+  ],
+});
+
+/** Or the budget itself: the least that it would have to be. */
+function budgets({ pipeline, choices, searched }: Input): Relaxation[] {
+  if (searched.some((s) => s.result.front.length === 0)) return [];
+  const { time, cost } = pipeline.budget;
+  const seconds = choices.reduce((n, c) => n + c.seconds, 0);
+  const usd = choices.reduce((n, c) => n + c.usd, 0);
+  const all: Relaxation[] = [];
+  const figures = [
+    { name: "time", value: formatSeconds(seconds) },
+    { name: "cost", value: choices.every((c) => c.priced) ? formatUsd(usd) : "price unknown" },
+  ];
+  if (time !== undefined && seconds > time.value) {
+    const hours = Math.ceil(seconds / 3600);
+    all.push({ stage: "budget", change: `${hours} hours of time`, flag: `--set budget.time=${hours}h`, figures });
+  }
+  if (cost !== undefined && choices.every((c) => c.priced) && usd > cost.value) {
+    const dollars = Math.ceil(usd);
+    all.push({ stage: "budget", change: `$${dollars} of money`, flag: `--set 'budget.cost=$${dollars}'`, figures });
+  }
+  return all;
+}

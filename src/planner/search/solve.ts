@@ -1,0 +1,319 @@
+/**
+ * Branch and bound over configurations and layouts. Within a configuration and a pricing, calendar time and cost both
+ * grow with step time, so its fastest layout is its best; configurations compete on a front of time against money.
+ * A layout is skipped only when the cost model's lower bound shows that it cannot fit or cannot beat what is known.
+ */
+import type { Pricing } from "../../checker/pipeline.js";
+import type { Bytes, Seconds } from "../../units/index.js";
+import { calendar, costFacts, findPrice, type RunConditions, stageUsd } from "../cost/index.js";
+import type { ParallelPlan } from "../plan.js";
+import type { CostModel } from "../types.js";
+import { type Frame, type Solved, solveLayout, waysOf } from "./inner.js";
+import { degrees, layoutsOf } from "./layouts.js";
+import type { Configuration, StageProblem } from "./problem.js";
+import { saveEverySeconds } from "./save.js";
+
+export interface Choice extends Solved {
+  readonly configuration: Configuration;
+  readonly pricing: Pricing;
+  readonly stepSeconds: Seconds;
+  readonly seconds: Seconds;
+  /** Money, or device hours where no price is known. */
+  readonly usd: number;
+  readonly priced: boolean;
+}
+
+export interface SearchResult {
+  /** Time against money, fastest first; empty: nothing fits. */
+  readonly front: readonly Choice[];
+  /** Best layouts of the configuration that won, best first, the winner not among them. */
+  readonly runnersUp: readonly Solved[];
+  /** Where nothing fits: the layout with the smallest peak. */
+  readonly smallest?: Solved & { readonly configuration: Configuration };
+  readonly considered: number;
+  readonly evaluated: number;
+  readonly pruned: number;
+  readonly reasons: ReadonlyMap<string, number>;
+  readonly complete: boolean;
+  /** What each value of an axis came to, for the explanations. */
+  readonly axes: ReadonlyMap<string, AxisRecord>;
+}
+
+/** Of all layouts with one value of one axis. */
+export interface AxisRecord {
+  readonly axis: string;
+  readonly value: string;
+  fastest: Seconds;
+  smallestMisfit: Bytes;
+  /** Smallest lower bound among layouts skipped for being slower. */
+  bound: Seconds;
+}
+
+const axesOf = (p: ParallelPlan): readonly (readonly [string, string])[] => [
+  ["tensor", String(p.tensor)],
+  ["pipeline", String(p.pipeline)],
+  ["context", String(p.context)],
+  ["expert", String(p.expert)],
+  ["micro_batch", String(p.micro_batch)],
+  ["shard", p.shard],
+  ["schedule", p.schedule],
+  ["virtual", String(p.virtual)],
+];
+
+const runnersKept = 6;
+
+export function search(problem: StageProblem, model: CostModel, limit = Number.POSITIVE_INFINITY): SearchResult {
+  const state = new State(problem, model, limit);
+  // The likely best first: its result prunes the others.
+  const order = problem.configurations
+    .map((configuration, index) => ({ configuration, index, bound: state.idealSeconds(configuration) }))
+    .sort((a, b) => a.bound * a.configuration.devices - b.bound * b.configuration.devices || a.index - b.index);
+  for (const { configuration } of order) state.visit(configuration);
+  return state.result();
+}
+
+class State {
+  private considered = 0;
+  private evaluated = 0;
+  private readonly reasons = new Map<string, number>();
+  private readonly axes = new Map<string, AxisRecord>();
+  private choices: Choice[] = [];
+  private readonly solved = new Map<Configuration, Solved[]>();
+  private smallest: (Solved & { configuration: Configuration }) | undefined;
+  private stopped = false;
+
+  constructor(
+    private readonly problem: StageProblem,
+    private readonly model: CostModel,
+    private readonly limit: number,
+  ) {}
+
+  /** Time of a step at the full peak rate of all devices. */
+  idealSeconds(c: Configuration): Seconds {
+    const peak = c.context.accelerator.peakFlops;
+    const rate = Math.max(...Object.values(peak).map((v) => v ?? 0), 1);
+    return (6 * this.problem.policy.activeParameters * c.globalBatch * c.contextLength * c.steps) / (rate * c.devices);
+  }
+
+  private terms(
+    c: Configuration,
+    pricing: Pricing,
+  ): { conditions: RunConditions; usd: (total: Seconds) => number; priced: boolean } {
+    const conditions = conditionsOf(this.problem, c, pricing);
+    const price = findPrice(this.problem.hardware, c.context.instance.name, pricing, regionOf(this.problem));
+    const priced = conditions.local || (price?.usdPerHour ?? null) !== null;
+    const usd = (total: Seconds): number =>
+      stageUsd(price, c.count, pricing, conditions, total) ?? (total * c.devices) / 3600;
+    return { conditions, usd, priced };
+  }
+
+  visit(c: Configuration): void {
+    if (this.stopped) return;
+    const { context, count, contextLength, globalBatch, devices } = c;
+    const frame: Frame = {
+      model: this.model,
+      context,
+      count,
+      contextLength,
+      globalBatch,
+      capacity: capacityOf(this.problem, c),
+    };
+    const terms = this.problem.pricings.map((pricing) => ({ pricing, ...this.terms(c, pricing) }));
+    const at = (step: Seconds) =>
+      terms.map((t) => {
+        const { totalSeconds } = calendar(step * c.steps, withSave(this.problem, t.conditions, step));
+        return { pricing: t.pricing, seconds: totalSeconds, usd: t.usd(totalSeconds), priced: t.priced };
+      });
+    /** A layout this slow would be beaten under every pricing by what is known from other configurations. */
+    const hopeless = (step: Seconds): boolean =>
+      at(step).every((p) => this.choices.some((q) => q.seconds <= p.seconds && q.usd <= p.usd));
+    const found: Solved[] = [];
+    const threshold = (): Seconds =>
+      found.length < runnersKept ? Number.POSITIVE_INFINITY : found[runnersKept - 1]!.evaluation.stepSeconds;
+    const space = {
+      settings: this.problem.stage.parallel,
+      can: context.engine.can,
+      spec: this.problem.pipeline.models[this.problem.stage.model.value]!,
+      layers: context.policy.stack.length - 2,
+      devices,
+      contextLength,
+      globalBatch,
+      reject: (why: string) => this.count(why, 0),
+    };
+    // Bounds first, then from the most to the least promising: the first evaluations then prune nearly all the rest.
+    const open: { parallel: ParallelPlan; step: Seconds; ways: number }[] = [];
+    for (const d of degrees(space)) {
+      for (const parallel of layoutsOf(space, d)) {
+        const ways = waysOf(frame, parallel);
+        this.considered += ways;
+        const bound = this.model.lowerBound(context, { count, contextLength, globalBatch, parallel });
+        if (bound.peakBytes > frame.capacity) {
+          this.count("cannot fit, whatever is recomputed", ways);
+          this.misfit(parallel, bound.peakBytes);
+          this.remember(frame, c, parallel, bound.peakBytes);
+          continue;
+        }
+        open.push({ parallel, step: bound.stepSeconds, ways });
+      }
+    }
+    open.sort((a, b) => a.step - b.step);
+    for (const { parallel, step, ways } of open) {
+      if (step >= threshold() || hopeless(step)) {
+        this.count("slower than a layout already found, by its lower bound", ways);
+        this.slow(parallel, step);
+        continue;
+      }
+      if (this.evaluated >= this.limit) {
+        this.stopped = true;
+        this.count("not looked at: limit reached", ways);
+        continue;
+      }
+      const inner = solveLayout(frame, parallel, threshold());
+      this.evaluated += inner.evaluated;
+      if (inner.evaluated < ways) this.count("more recomputation than needed", ways - inner.evaluated);
+      if (inner.best !== undefined) {
+        insert(found, inner.best);
+        this.fast(parallel, inner.best.evaluation.stepSeconds);
+      } else if (inner.smallest !== undefined) {
+        this.misfit(parallel, inner.smallest.evaluation.peakBytes);
+        this.keepSmallest(inner.smallest, c);
+      }
+    }
+    const [best] = found;
+    if (best === undefined) return;
+    this.solved.set(c, found);
+    for (const p of at(best.evaluation.stepSeconds)) {
+      const choice: Choice = {
+        ...best,
+        candidate: { ...best.candidate, pricing: p.pricing },
+        configuration: c,
+        pricing: p.pricing,
+        stepSeconds: best.evaluation.stepSeconds,
+        seconds: p.seconds,
+        usd: p.usd,
+        priced: p.priced,
+      };
+      if (this.choices.some((q) => q.seconds <= choice.seconds && q.usd <= choice.usd)) continue;
+      this.choices = this.choices.filter((q) => !(choice.seconds <= q.seconds && choice.usd <= q.usd));
+      this.choices.push(choice);
+    }
+  }
+
+  private leastBound = Number.POSITIVE_INFINITY;
+  private least: { frame: Frame; configuration: Configuration; parallel: ParallelPlan } | undefined;
+
+  /** The most nearly fitting of the layouts that were never evaluated. */
+  private remember(frame: Frame, configuration: Configuration, parallel: ParallelPlan, peak: Bytes): void {
+    if (peak >= this.leastBound) return;
+    this.leastBound = peak;
+    this.least = { frame, configuration, parallel };
+  }
+
+  private keepSmallest(solved: Solved, configuration: Configuration): void {
+    if (this.smallest === undefined || solved.evaluation.peakBytes < this.smallest.evaluation.peakBytes)
+      this.smallest = { ...solved, configuration };
+  }
+
+  private count(why: string, n: number): void {
+    this.reasons.set(why, (this.reasons.get(why) ?? 0) + Math.max(n, why.includes("divide") ? 1 : n));
+  }
+
+  private record(axis: string, value: string): AxisRecord {
+    const key = `${axis}=${value}`;
+    let record = this.axes.get(key);
+    if (record === undefined) {
+      record = {
+        axis,
+        value,
+        fastest: Number.POSITIVE_INFINITY,
+        smallestMisfit: Number.POSITIVE_INFINITY,
+        bound: Number.POSITIVE_INFINITY,
+      };
+      this.axes.set(key, record);
+    }
+    return record;
+  }
+  private each(p: ParallelPlan, change: (r: AxisRecord) => void): void {
+    for (const [axis, value] of axesOf(p)) change(this.record(axis, value));
+  }
+  private fast(p: ParallelPlan, step: Seconds): void {
+    this.each(p, (r) => {
+      r.fastest = Math.min(r.fastest, step);
+    });
+  }
+  private slow(p: ParallelPlan, step: Seconds): void {
+    this.each(p, (r) => {
+      r.bound = Math.min(r.bound, step);
+    });
+  }
+  private misfit(p: ParallelPlan, peak: Bytes): void {
+    this.each(p, (r) => {
+      r.smallestMisfit = Math.min(r.smallestMisfit, peak);
+    });
+  }
+
+  result(): SearchResult {
+    if (this.choices.length === 0 && this.least !== undefined) {
+      const { frame, configuration, parallel } = this.least;
+      const inner = solveLayout(frame, parallel, Number.POSITIVE_INFINITY);
+      this.evaluated += inner.evaluated;
+      const solved = inner.best ?? inner.smallest;
+      if (solved !== undefined) this.keepSmallest(solved, configuration);
+    }
+    const frontier = [...this.choices].sort((a, b) => a.seconds - b.seconds);
+    const runners = new Set<Solved>();
+    for (const choice of frontier) for (const s of this.solved.get(choice.configuration) ?? []) runners.add(s);
+    return {
+      front: frontier,
+      runnersUp: [...runners].sort((a, b) => a.evaluation.stepSeconds - b.evaluation.stepSeconds),
+      ...(this.smallest === undefined ? {} : { smallest: this.smallest }),
+      considered: this.considered,
+      evaluated: this.evaluated,
+      pruned: Math.max(0, this.considered - this.evaluated),
+      reasons: this.reasons,
+      complete: !this.stopped,
+      axes: this.axes,
+    };
+  }
+}
+
+/** Keeps the list sorted and short; equal times keep the first. */
+function insert(found: Solved[], solved: Solved): void {
+  let i = found.length;
+  while (i > 0 && found[i - 1]!.evaluation.stepSeconds > solved.evaluation.stepSeconds) i--;
+  found.splice(i, 0, solved);
+  if (found.length > runnersKept) found.pop();
+}
+
+export const regionOf = (problem: StageProblem): string => problem.cluster.region?.value ?? "us-east-1";
+
+/** What the plan may use of a device's memory. */
+export function capacityOf(problem: StageProblem, c: Configuration): Bytes {
+  const device = c.context.instance.acceleratorMemoryBytes ?? c.context.accelerator.memoryBytes;
+  const budget = problem.pipeline.budget.memory?.value;
+  if (budget === undefined) return device;
+  return Math.min(device, budget.unit === "ratio" ? device * budget.amount : budget.amount);
+}
+
+/** Weights in 2 bytes, master copy and optimizer state of what is trained in 12. */
+const checkpointBytes = (problem: StageProblem): Bytes =>
+  2 * problem.policy.parameters + 12 * problem.policy.trainableParameters;
+
+export function conditionsOf(problem: StageProblem, c: Configuration, pricing: Pricing): RunConditions {
+  const price = findPrice(problem.hardware, c.context.instance.name, pricing, regionOf(problem));
+  return {
+    devices: c.devices,
+    machines: c.count,
+    spot: pricing === "spot",
+    interruptionsPerHour: price?.interruptionsPerHour ?? defaultInterruptions,
+    checkpointBytes: checkpointBytes(problem),
+    local: problem.cluster.provider.value === "local",
+  };
+}
+
+const defaultInterruptions = costFacts.spotInterruptionsPerHour.value;
+
+export const withSave = (problem: StageProblem, conditions: RunConditions, step: Seconds): RunConditions => {
+  const saveEvery = saveEverySeconds(problem.stage, step);
+  return saveEvery === undefined ? conditions : { ...conditions, saveEvery };
+};
