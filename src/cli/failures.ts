@@ -1,5 +1,5 @@
 /** Shows what the runtime throws for a user's mistake as a diagnostic, and ends with exit code 3. */
-import { RunFailure } from "../runtime/failure.js";
+import { RunFailure } from "../runtime/types.js";
 import { Exit, exit, showDiagnostics } from "./output.js";
 
 export async function reported<T>(

@@ -51,3 +51,6 @@ export interface RunSummary {
     readonly steps: number;
   }[];
 }
+
+/** What reading and writing throws for a user's mistake; commands show its diagnostic. */
+export { RunFailure } from "./failure.js";

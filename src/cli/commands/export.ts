@@ -12,8 +12,8 @@ import {
 import path from "node:path";
 import { Command, Option } from "commander";
 import { runCodes } from "../../diagnostics/index.js";
-import { fail } from "../../runtime/failure.js";
 import { findRun } from "../../runtime/metrics/index.js";
+import { RunFailure } from "../../runtime/types.js";
 import { openWeights, writeWeights } from "../../runtime/weights/index.js";
 import { formatBytes } from "../../units/index.js";
 import { reported } from "../failures.js";
@@ -54,7 +54,7 @@ async function exportRun(name: string | undefined, options: Options): Promise<vo
   const stage = options.stage ?? [...stages].reverse().find((s) => existsSync(path.join(run.folder, s, "final")));
   const source = path.join(run.folder, stage ?? "", "final", options.adapter === true ? "adapter" : "");
   if (stage === undefined || !existsSync(source))
-    fail(
+    throw new RunFailure(
       runCodes.report(
         "LLMP6402",
         undefined,
