@@ -41,7 +41,7 @@ export function renderEngines(): string {
   const lines = [
     "# Engines",
     "",
-    "<!-- Generated from src/catalog/engines/capabilities by `npm run gen`; edit there. -->",
+    "<!-- Generated from src/catalog/engines/capabilities by `UPDATE_DOCS=1 npx vitest run test/emit/engines-doc`; edit there. -->",
     "",
     "What each engine can run. The planner asks this table before it chooses, and `llmp emit` refuses what the engine of the plan",
     "cannot express (LLMP5001); nothing is dropped silently.",

@@ -1,4 +1,5 @@
 /** `submit.sh` for Slurm: all stages, each after the one it starts from. */
+import { stageLinks } from "./entry.js";
 import type { LoweredStage } from "./target.js";
 
 export function chainScript(stages: readonly LoweredStage[]): string {
@@ -11,8 +12,8 @@ export function chainScript(stages: readonly LoweredStage[]): string {
   ];
   for (const { view } of stages) {
     const folder = view.folder === "" ? "$here" : `$here/${view.folder.replace(/\/$/, "")}`;
-    const after = stages.find((s) => s.view.stage.name === view.spec.startsFrom);
-    const wait = after === undefined ? "" : ` --dependency="afterok:$job_${after.view.index}"`;
+    const after = [...new Set(stageLinks(view).map(({ of }) => `$job_${of.index}`))];
+    const wait = after.length === 0 ? "" : ` --dependency="afterok:${after.join(":")}"`;
     lines.push(
       `job_${view.index}="$(cd "${folder}" && LLMP_JOB="${folder}" sbatch --parsable --export=ALL${wait} job.sbatch)"`,
       `echo "${view.stage.name}: job $job_${view.index}"`,

@@ -47,12 +47,12 @@ export function inputs(view: StageView): Input[] {
   const before = previousStage(view);
   if (before !== undefined) list.push({ channel: "model", folder: "model", from: before.stage.name, kind: "stage" });
   else add("model", view.model.weights?.value);
-  add("teacher", view.teacher?.weights?.value);
-  const reference = stringOption(view, "reference");
-  if (reference !== undefined) {
-    const stage = view.plan.stages.find((s) => s.name === reference);
-    if (stage !== undefined) list.push({ channel: "reference", folder: "reference", from: stage.name, kind: "stage" });
-    else add("reference", view.plan.pipeline.models[reference]?.weights?.value);
+  // Teacher and reference are models with weights of their own, or earlier stages.
+  for (const role of ["teacher", "reference"] as const) {
+    const name = stringOption(view, role);
+    const stage = view.plan.stages.find((s) => s.name === name);
+    if (stage !== undefined) list.push({ channel: role, folder: role, from: stage.name, kind: "stage" });
+    else add(role, view.plan.pipeline.models[name ?? ""]?.weights?.value);
   }
   if (view.tokenizer?.kind.value === "bpe" && view.tokenizer.file !== undefined) {
     const file = view.tokenizer.file.value;
@@ -60,6 +60,13 @@ export function inputs(view: StageView): Input[] {
   }
   return list;
 }
+
+/** Inputs that are outputs of earlier stages, with those stages. */
+export const stageLinks = (view: StageView): { readonly channel: string; readonly of: StageView }[] =>
+  inputs(view).flatMap((input) => {
+    const at = input.kind === "stage" ? view.plan.stages.findIndex((s) => s.name === input.from) : -1;
+    return at < 0 ? [] : [{ channel: input.channel, of: viewStage(view.plan, at) }];
+  });
 
 /** What stage `index` of a plan reads. */
 export const stageInputs = (plan: Plan, index: number): Input[] => inputs(viewStage(plan, index));

@@ -1,9 +1,9 @@
 /** What Kubernetes jobs of all kinds share: the pod template, its volumes, the configuration as a ConfigMap. */
 import type { Diagnostic } from "../../diagnostics/index.js";
-import { type Input, inputs } from "./entry.js";
+import { type Input, inputs, stageLinks } from "./entry.js";
 import { containerImage } from "./images.js";
 import { vendorOf } from "./node.js";
-import { previousStage, type StageView } from "./stage.js";
+import type { StageView } from "./stage.js";
 import { clusterOption, type LoweredStage, storage } from "./target.js";
 import type { Yaml } from "./yaml.js";
 
@@ -65,7 +65,7 @@ export function podTemplate(
   const claim = clusterOption(view, "shared_storage");
   const account = clusterOption(view, "service_account");
   const s3 = storage(view);
-  const before = previousStage(view);
+  const links = stageLinks(view);
   const shared = "/shared";
   const where = (kind: string, of: StageView): string => `${shared}/llmp/${kind}/${of.jobName}`;
   const mounted = inputs(view).filter(hubOrMounted);
@@ -78,13 +78,11 @@ export function podTemplate(
       (i) =>
         `[ ! -e "${shared}/$LLMP_DATA_ROOT/${i.from}" ] || ln -sfn "${shared}/$LLMP_DATA_ROOT/${i.from}" "$LLMP_INPUT/${i.channel}"`,
     ),
-    ...(before === undefined
-      ? []
-      : [
-          claim === undefined
-            ? `aws s3 sync --only-show-errors "$LLMP_MODEL_S3" "$LLMP_INPUT/model"`
-            : `ln -sfn ${where("output", before)} "$LLMP_INPUT/model"`,
-        ]),
+    ...links.map(({ channel, of }) =>
+      claim === undefined
+        ? `aws s3 sync --only-show-errors "$LLMP_${channel.toUpperCase()}_S3" "$LLMP_INPUT/${channel}"`
+        : `ln -sfn ${where("output", of)} "$LLMP_INPUT/${channel}"`,
+    ),
     "exec bash /llmp/engine/entry.sh",
   ].join("\n");
   const env: Record<string, string> = {
@@ -100,7 +98,11 @@ export function podTemplate(
                 LLMP_OUTPUT_S3: `${s3}/output/${view.jobName}/`,
                 LLMP_CHECKPOINT_S3: `${s3}/checkpoints/${view.jobName}/`,
               }),
-          ...(before === undefined || s3 === undefined ? {} : { LLMP_MODEL_S3: `${s3}/output/${before.jobName}/` }),
+          ...(s3 === undefined
+            ? {}
+            : Object.fromEntries(
+                links.map(({ channel, of }) => [`LLMP_${channel.toUpperCase()}_S3`, `${s3}/output/${of.jobName}/`]),
+              )),
         }
       : { LLMP_OUTPUT: where("output", view), LLMP_CHECKPOINTS: where("checkpoints", view) }),
     ...(view.nodes > 1 && (view.instance?.efaInterfaces ?? 0) > 0

@@ -1,8 +1,8 @@
 /** An sbatch script of one stage; `launcher` is what stands before `bash entry.sh` on each node. */
 import { formatDuration } from "./duration.js";
-import { inputs } from "./entry.js";
+import { inputs, stageLinks } from "./entry.js";
 import { sh } from "./quote.js";
-import { previousStage, type StageView } from "./stage.js";
+import type { StageView } from "./stage.js";
 import { clusterOption, maxRuntime } from "./target.js";
 
 export function sbatch(view: StageView, how: { readonly srun: string; readonly requeue: boolean }): string {
@@ -12,7 +12,6 @@ export function sbatch(view: StageView, how: { readonly srun: string; readonly r
     clusterOption(view, "shared_storage") ??
     (view.cluster.storage?.value.startsWith("/") === true ? view.cluster.storage.value : undefined)
   )?.replace(/\/+$/, "");
-  const before = previousStage(view);
   const image = view.cluster.image?.value;
   const head = [
     "#!/usr/bin/env bash",
@@ -40,7 +39,9 @@ export LLMP_OUTPUT="$root/output/${view.jobName}"
 export LLMP_CHECKPOINTS="$root/checkpoints/${view.jobName}"
 mkdir -p "$LLMP_INPUT" "$LLMP_OUTPUT" "$LLMP_CHECKPOINTS"
 ${local.map((i) => `ln -sfn "$project/"${sh(i.from)} "$LLMP_INPUT/${i.channel}"`).join("\n")}
-${before === undefined ? "" : `ln -sfn "$root/output/${before.jobName}" "$LLMP_INPUT/model"`}
+${stageLinks(view)
+  .map(({ channel, of }) => `ln -sfn "$root/output/${of.jobName}" "$LLMP_INPUT/${channel}"`)
+  .join("\n")}
 MASTER_ADDR="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"
 export MASTER_ADDR
 export MASTER_PORT="$((29500 + SLURM_JOB_ID % 1000))"

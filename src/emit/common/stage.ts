@@ -81,6 +81,12 @@ const need = <T>(value: T | undefined, what: string): T => {
   return value;
 };
 
+/** A name of a model, or of a stage: then the model that it trains. */
+function modelOf(plan: Plan, name: string): ModelSpec | undefined {
+  const { models, stages } = plan.pipeline;
+  return models[name] ?? models[stages.find((s) => s.name === name)?.model.value ?? ""];
+}
+
 /** Throws where the plan contradicts its own pipeline (our bug, or a plan edited by hand and caught by its hash). */
 export function viewStage(plan: Plan, index: number): StageView {
   const { pipeline } = plan;
@@ -104,7 +110,7 @@ export function viewStage(plan: Plan, index: number): StageView {
     stage,
     spec,
     model: need(pipeline.models[spec.model.value], `model ${spec.model.value}`),
-    ...(typeof teacher === "string" ? { teacher: need(pipeline.models[teacher], `model ${teacher}`) } : {}),
+    ...(typeof teacher === "string" ? { teacher: need(modelOf(plan, teacher), `model ${teacher}`) } : {}),
     ...(adapter === undefined ? {} : { adapter }),
     precision: need(pipeline.precisions[stage.precision], `precision ${stage.precision}`),
     cluster,

@@ -6,7 +6,9 @@
 import { type Diagnostic, emitCodes } from "../../diagnostics/index.js";
 import shapes from "../data/aws-shapes.json" with { type: "json" };
 import { nvmeOnly, ruleProblems } from "./rules.js";
+import type { Problem, RequestName } from "./types.js";
 
+export type { Problem, RequestName } from "./types.js";
 export { nvmeOnly };
 
 interface Shape {
@@ -22,24 +24,9 @@ interface Shape {
   readonly enum?: readonly string[];
 }
 
-export type RequestName =
-  | "CreateTrainingJob"
-  | "CreatePipeline"
-  | "CreateCluster"
-  | "RegisterJobDefinition"
-  | "SubmitJob"
-  | "SubmitServiceJob"
-  | "CreateServiceEnvironment"
-  | "CreateJobQueue";
-
 const services = shapes.services as unknown as Readonly<
   Record<"sagemaker" | "batch", { readonly shapes: Readonly<Record<string, Shape>> }>
 >;
-
-export interface Problem {
-  readonly path: string;
-  readonly problem: string;
-}
 
 const integers = new Set(["integer", "long"]);
 const numbers = new Set(["integer", "long", "float", "double"]);

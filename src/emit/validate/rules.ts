@@ -1,5 +1,5 @@
 /** Documented rules between fields (API reference of CreateTrainingJob, Batch; read 2026-11). Mock servers check none of them. */
-import type { Problem, RequestName } from "./index.js";
+import type { Problem, RequestName } from "./types.js";
 
 type Json = { readonly [key: string]: unknown };
 

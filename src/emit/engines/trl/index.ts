@@ -53,6 +53,13 @@ function schedule(view: StageView): Yaml {
   };
 }
 
+/** Another stage reads this one's weights, and this one trains an adapter: they are merged at the end. */
+const mergesAdapter = (view: StageView): boolean =>
+  view.adapter !== undefined &&
+  view.plan.pipeline.stages.some((s) =>
+    [s.startsFrom, s.objective.options.teacher?.value, s.objective.options.reference?.value].includes(view.stage.name),
+  );
+
 function problems(view: StageView): Diagnostic[] {
   const { parallel } = view.stage;
   const found: Diagnostic[] = [];
@@ -66,6 +73,14 @@ function problems(view: StageView): Diagnostic[] {
         view,
         "ZeRO-1",
         "accelerate's FSDP2 shards gradients together with the optimizer's state: use zero2 or zero3",
+      ),
+    );
+  if (mergesAdapter(view) && (parallel.shard !== "none" || view.adapter?.kind.value === "qlora"))
+    found.push(
+      refuse(
+        view,
+        "a later stage on a sharded or quantised adapter",
+        "adapters are merged on whole weights only: shard = none and kind = lora, or merge it by hand",
       ),
     );
   const rule = recomputeRule(view);
@@ -187,6 +202,7 @@ function settings(view: StageView): Yaml {
     tokens_per_step: view.tokensPerStep,
     output: "output",
     resume: view.saveSteps !== undefined,
+    merge: mergesAdapter(view),
     evaluate: view.evaluateSteps ?? 0,
     packing: spec.packing.value,
     objective: objective(view),

@@ -266,7 +266,12 @@ def main():
     trainer.train(resume_from_checkpoint=last)
     if getattr(trainer.accelerator.state, "fsdp_plugin", None) is not None:
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
-    trainer.save_model(config["output"])
+    if config["merge"]:
+        # A later stage starts from whole weights; the adapter itself lies beside them.
+        trainer.save_model(os.path.join(config["output"], "adapter"))
+        trainer.model.merge_and_unload().save_pretrained(config["output"])
+    else:
+        trainer.save_model(config["output"])
     if trainer.accelerator.is_main_process:
         tokenizer.save_pretrained(config["output"])
 

@@ -1,11 +1,11 @@
 /** AWS Batch: `register-job-definition.json` (multi-node parallel, EFA or Neuron devices), `submit-job.json`, service jobs. */
 import type { RegisterJobDefinitionRequest, SubmitJobRequest, SubmitServiceJobRequest } from "@aws-sdk/client-batch";
 import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
-import { inputs } from "../../common/entry.js";
+import { inputs, stageLinks } from "../../common/entry.js";
 import { containerImage } from "../../common/images.js";
 import { vendorOf } from "../../common/node.js";
 import { json, sh } from "../../common/quote.js";
-import { previousStage, type StageView } from "../../common/stage.js";
+import type { StageView } from "../../common/stage.js";
 import {
   clusterOption,
   eachStage,
@@ -28,7 +28,6 @@ const jobName = (view: StageView): string => view.jobName.slice(0, 128);
 /** The container downloads the configuration and the inputs, then runs entry.sh; outputs go to S3. */
 function command(view: StageView): string[] {
   const s3 = storage(view) ?? "";
-  const before = previousStage(view);
   const lines = [
     "set -euo pipefail",
     "mkdir -p /llmp/input",
@@ -36,9 +35,9 @@ function command(view: StageView): string[] {
     ...inputs(view)
       .filter((i) => i.kind === "local")
       .map((i) => `aws s3 sync --only-show-errors ${sh(uploadedUri(view, i))} /llmp/input/${i.channel}`),
-    ...(before === undefined
-      ? []
-      : [`aws s3 sync --only-show-errors ${sh(`${s3}/output/${before.jobName}/`)} /llmp/input/model`]),
+    ...stageLinks(view).map(
+      ({ channel, of }) => `aws s3 sync --only-show-errors ${sh(`${s3}/output/${of.jobName}/`)} /llmp/input/${channel}`,
+    ),
     "exec bash /llmp/engine/entry.sh",
   ];
   return ["bash", "-c", lines.join("\n")];
@@ -209,8 +208,8 @@ function submitScript(stages: readonly LoweredStage[]): string {
   ];
   for (const { view } of stages) {
     const folder = view.folder === "" ? "$here" : `$here/${view.folder.replace(/\/$/, "")}`;
-    const after = stages.find((s) => s.view.stage.name === view.spec.startsFrom);
-    const wait = after === undefined ? "" : ` --depends-on "jobId=$job_${after.view.index}"`;
+    const after = stageLinks(view).map(({ of }) => `jobId=$job_${of.index}`);
+    const wait = after.length === 0 ? "" : ` --depends-on ${[...new Set(after)].map((id) => `"${id}"`).join(" ")}`;
     lines.push(
       `aws batch register-job-definition${at} --cli-input-json "file://${folder}/register-job-definition.json" --query jobDefinitionArn --output text`,
       `job_${view.index}="$(aws batch submit-job${at} --cli-input-json "file://${folder}/submit-job.json"${wait} --query jobId --output text)"`,
