@@ -15,6 +15,7 @@ import { examples } from "../help.js";
 import { collect, type Loaded, loadPipeline } from "../load.js";
 import { answer, answerJson, note, showDiagnostics, usage, useColor } from "../output.js";
 import { table } from "../tables.js";
+import { tokenizerCommand } from "../train-tokenizer.js";
 
 interface Options {
   readonly set?: readonly string[];
@@ -63,7 +64,8 @@ export function command(): Command {
           "llmp data build examples/shakespeare.llmp",
           "llmp data build --stage answer examples/local-sft.llmp",
         ]),
-      ),
+      )
+      .addCommand(tokenizerCommand()),
     ["llmp data stats examples/shakespeare.llmp", "llmp data preview examples/local-sft.llmp"],
   );
 }

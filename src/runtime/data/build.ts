@@ -1,4 +1,4 @@
-/** Files of a dataset → its token cache. Streams: memory holds one row (or one MiB of text) and one write buffer. */
+/** Files of a dataset → its token cache. Streams: memory holds one row (or a piece of text) and one write buffer. */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Dataset } from "../../checker/pipeline.js";

@@ -6,5 +6,6 @@ export { RowPlanner } from "./rowplan.js";
 export { dataNeeds, mixOf, type OpenedSource, type OpenSourceOptions, openSource, StageSource } from "./source.js";
 export { openStageData, type StageData } from "./stage.js";
 export { type DatasetStats, datasetStats, mixStats, type PhaseStats } from "./stats.js";
+export { datasetTexts } from "./texts.js";
 export * from "./types.js";
 export { DocumentView, splitHoldout } from "./view.js";

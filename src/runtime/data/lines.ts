@@ -69,7 +69,7 @@ export async function* lines(source: AsyncIterable<Uint8Array>): AsyncIterable<L
  * Text in pieces of about `size` bytes, cut after a newline where there is one (else between characters), so that files
  * larger than memory can be encoded. Invalid UTF-8 throws.
  */
-export async function* textPieces(source: AsyncIterable<Uint8Array>, size = 1 << 20): AsyncIterable<string> {
+export async function* textPieces(source: AsyncIterable<Uint8Array>, size = 1 << 16): AsyncIterable<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let held = "";
   for await (const chunk of source) {
