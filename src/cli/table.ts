@@ -17,6 +17,13 @@ export const commands: readonly CommandRow[] = [
   },
   { name: "check", summary: "Report every mistake in a file", load: () => import("./commands/check.js") },
   { name: "fmt", summary: "Lay files out in the one way", load: () => import("./commands/fmt.js") },
+  {
+    name: "plan",
+    summary: "Decide what is left open; predict memory, time, cost",
+    load: () => import("./commands/plan.js"),
+  },
+  { name: "diff", summary: "Compare two plans or files", load: () => import("./commands/diff.js") },
+  { name: "sweep", summary: "Tabulate plans over lists of settings", load: () => import("./commands/sweep.js") },
   { name: "emit", summary: "Write job specs for other engines and clusters", load: () => import("./commands/emit.js") },
   { name: "runs", summary: "List runs", load: () => import("./commands/runs.js") },
   { name: "logs", summary: "Show the log of a run", load: () => import("./commands/logs.js") },

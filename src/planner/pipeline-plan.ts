@@ -9,7 +9,8 @@ import { relaxations } from "./explain/relaxations.js";
 import { type Plan, planSchema, type StagePlan } from "./plan.js";
 import { combine, pick } from "./search/budget.js";
 import { stageProblem } from "./search/problem.js";
-import { type Choice, capacityOf, regionOf, type SearchResult, search } from "./search/solve.js";
+import { type Choice, capacityOf, regionOf, search } from "./search/solve.js";
+import type { Searched, Tools } from "./search/tools.js";
 import type { PlanOptions } from "./types.js";
 
 const now = (): number => performance.now() / 1000;

@@ -7,3 +7,4 @@ export {
   type Sources,
   summary,
 } from "./terminal/diagnostics.js";
+export { type PlanPageOptions, renderPlan } from "./terminal/plan.js";

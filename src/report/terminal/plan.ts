@@ -1,0 +1,257 @@
+/** `llmp plan`: one screen. The verdict first, then where, how, memory, what else there was, and the next command. */
+import { describeLayout } from "../../planner/index.js";
+import type { Alternative, Plan, StagePlan } from "../../planner/plan.js";
+import {
+  formatBytes,
+  formatCount,
+  formatGiB,
+  formatNumber,
+  formatPercent,
+  formatSeconds,
+  formatUsd,
+} from "../../units/index.js";
+import { type Paint, painter } from "./colour.js";
+import { bar } from "./plan-bars.js";
+import { layoutPage, whyPage } from "./plan-details.js";
+
+export interface PlanPageOptions {
+  readonly color?: boolean;
+  readonly width?: number;
+  readonly verbose?: boolean;
+  /** All decisions (`true`), or those whose name contains the word. */
+  readonly why?: string | true;
+  readonly layout?: boolean;
+  /** Alternatives shown. */
+  readonly top?: number;
+  /** Only this stage. */
+  readonly stage?: string;
+}
+
+export function renderPlan(plan: Plan, options: PlanPageOptions = {}): string {
+  const paint = painter(options.color === true);
+  const stages = plan.stages.filter((s) => options.stage === undefined || s.name === options.stage);
+  if (options.why !== undefined) return stages.map((s) => whyPage(s, options.why!, paint)).join("\n");
+  if (options.layout === true) return stages.map((s) => layoutPage(s, paint)).join("\n");
+  const blocks = stages.map((s) => stagePage(plan, s, paint, options));
+  return [...blocks, footer(plan, paint)].join("\n");
+}
+
+function stagePage(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOptions): string {
+  const lines = [
+    `${paint.bold(plan.source)} · train ${paint.bold(s.name)} · ${s.model.name} (${formatCount(s.model.parameters)}${
+      s.model.active_parameters < s.model.parameters ? `, ${formatCount(s.model.active_parameters)} active` : ""
+    }) · ${s.objective} ${formatCount(s.tokens)} tokens in ${formatNumber(s.steps, 9)} steps`,
+    "",
+    ...verdict(plan, s, paint),
+    "",
+    ...facts(s, paint),
+    "",
+    ...memory(s, paint),
+    "",
+    ...considered(plan, s, paint, options),
+  ];
+  if (options.verbose === true) lines.push("", ...details(s, paint));
+  return `${lines.join("\n")}\n`;
+}
+
+const range = (r: readonly [number, number], show: (n: number) => string): string => `(${show(r[0])}–${show(r[1])})`;
+
+function verdict(plan: Plan, s: StagePlan, paint: Paint): string[] {
+  const { memory: m, interval } = s;
+  const spread = Math.max(interval.peak_bytes[1] - m.peak_bytes, m.peak_bytes - interval.peak_bytes[0]);
+  const word = m.fits ? paint.green(paint.bold("FITS")) : paint.red(paint.bold("DOES NOT FIT"));
+  const usd =
+    s.cost.usd === null
+      ? "price unknown"
+      : s.cost.usd_per_hour === 0
+        ? "free"
+        : `${paint.bold(formatUsd(s.cost.usd))} ${interval.usd === null ? "" : range(interval.usd, formatUsd)}`;
+  const size = m.capacity_bytes < 2 * 1024 ** 3 ? formatBytes : (b: number) => formatGiB(b);
+  const unit = m.capacity_bytes < 2 * 1024 ** 3 ? "" : " GiB";
+  const lines = [
+    `  ${word}   ${paint.bold(size(m.peak_bytes))} of ${size(m.capacity_bytes)}${unit} (±${size(spread)})      ${paint.bold(
+      formatSeconds(s.time.total_seconds),
+    )} ${range(interval.total_seconds, formatSeconds)}      ${usd}`,
+  ];
+  const { budget } = plan.pipeline;
+  const marks: string[] = [];
+  const mark = (good: boolean): string => (good ? paint.green("✓") : paint.red("✗"));
+  if (budget.time !== undefined)
+    marks.push(`${formatSeconds(budget.time.value)} ${mark(plan.totals.seconds <= budget.time.value)}`);
+  if (budget.cost !== undefined)
+    marks.push(
+      `${formatUsd(budget.cost.value)} ${plan.totals.usd === null ? "?" : mark(plan.totals.usd <= budget.cost.value)}`,
+    );
+  if (marks.length > 0) {
+    const all =
+      plan.stages.length > 1
+        ? ` (all stages: ${formatSeconds(plan.totals.seconds)}${plan.totals.usd === null ? "" : `, ${formatUsd(plan.totals.usd)}`})`
+        : "";
+    const code = plan.outcome === "over_budget" ? `      ${paint.red("error[LLMP4107]")}` : "";
+    lines.push(`         budget: ${marks.join("  ")}${all}${code}`);
+  }
+  return lines;
+}
+
+function facts(s: StagePlan, paint: Paint): string[] {
+  const { cluster: c, parallel: p, cost, time } = s;
+  const fixed = s.decisions.filter((d) => d.fixed && d.what.startsWith("cluster.")).map((d) => d.what.slice(8));
+  const row = (name: string, text: string): string => `  ${paint.dim(name.padEnd(12))} ${text}`;
+  const local = c.provider === "local";
+  const lines = [
+    row(
+      "Where",
+      local
+        ? `this machine${c.accelerators > 1 ? `, ${c.accelerators} workers` : ""}`
+        : `${c.count} × ${c.instance}, ${cost.pricing.replace("_", " ")} (${c.accelerators} ${c.accelerator})${fixed.length > 0 ? paint.dim(`  ${fixed.join(", ")} fixed`) : ""}`,
+    ),
+    row(
+      "Parallel",
+      `tensor ${p.tensor}${p.sequence ? "+SP" : ""} · pipeline ${p.pipeline}${p.virtual > 1 ? `×${p.virtual}` : ""}${p.pipeline > 1 ? ` (${p.schedule})` : ""}${p.context > 1 ? ` · context ${p.context}` : ""}${
+        p.expert > 1 ? ` · expert ${p.expert}` : ""
+      } · data ${p.data}${p.shard === "none" ? "" : ` (${p.shard})`} · micro-batch ${p.micro_batch} × ${p.accumulation} accumulated`,
+    ),
+    row("Recompute", recomputed(s)),
+    row(
+      "Engine",
+      `${s.engine} · ${s.precision} · ${formatNumber(s.context_length, 9)} tokens × ${formatNumber(s.global_batch, 9)} sequences a step`,
+    ),
+    row(
+      "Speed",
+      `${formatNumber(time.tokens_per_second_per_device)} tokens/s/device · ${formatPercent(time.mfu)} of peak · step ${formatSeconds(time.step_seconds)} ${range(
+        s.interval.step_seconds,
+        formatSeconds,
+      )}${local ? "" : ` · goodput ${formatPercent(time.goodput)}`}`,
+    ),
+    row("", paint.dim(shares(s))),
+  ];
+  if (!local) {
+    lines.push(
+      row(
+        "Price",
+        `${cost.usd_per_hour === null ? "unknown" : `${formatUsd(cost.usd_per_hour)} an hour`} ${paint.dim(`${cost.price_source}${cost.price_date === "" ? "" : ` (${cost.price_date})`}`)}`,
+      ),
+    );
+  }
+  return lines;
+}
+
+/** Where the step goes. */
+const shares = (s: StagePlan): string =>
+  s.time.breakdown
+    .filter((b) => b.seconds > s.time.step_seconds * 0.005)
+    .map((b) => `${b.what} ${formatPercent(b.seconds / s.time.step_seconds, 2)}`)
+    .join(" · ");
+
+function recomputed(s: StagePlan): string {
+  const inner = s.recompute.layers.slice(1, -1);
+  const dropped = inner.filter((l) => l.mode !== "none");
+  if (dropped.length === 0) return `none${s.offload === "none" ? "" : ` · offload ${s.offload}`}`;
+  const ops = [...new Set(dropped.flatMap((l) => l.ops))];
+  const what = dropped.every((l) => l.mode === "full") ? "whole layers" : ops.slice(0, 4).join(", ");
+  const cost = s.time.breakdown.find((b) => b.what.includes("recompute"));
+  return `${s.recompute.summary}: ${what} in ${dropped.length} of ${inner.length} layers${cost === undefined ? "" : ` (${formatPercent(cost.seconds / s.time.step_seconds, 2)} of the step)`}${
+    s.offload === "none" ? "" : ` · offload ${s.offload}`
+  }`;
+}
+
+function memory(s: StagePlan, paint: Paint): string[] {
+  const { memory: m } = s;
+  const columns = 32;
+  const items = [...m.breakdown].sort((a, b) => b.bytes - a.bytes).filter((i) => i.bytes > m.capacity_bytes * 0.001);
+  const name = Math.min(28, Math.max(...items.map((i) => i.what.length), 8));
+  const size = m.capacity_bytes < 2 * 1024 ** 3 ? formatBytes : formatGiB;
+  const lines = [`  Memory at its peak (${m.peak_at})${paint.dim(`   bars: of ${size(m.capacity_bytes)}`)}`];
+  for (const item of items.slice(0, 7)) {
+    lines.push(
+      `    ${item.what.slice(0, name).padEnd(name)} ${paint.cyan(bar(item.bytes / m.capacity_bytes, columns).padEnd(columns))} ${size(item.bytes).padStart(8)}`,
+    );
+  }
+  if (m.ranks.length > 1) {
+    const shown = m.ranks.length <= 8 ? m.ranks : [...m.ranks.slice(0, 4), ...m.ranks.slice(-3)];
+    lines.push(
+      `    ${paint.dim("per pipeline rank:")} ${shown.map((r) => `${r.rank}: ${size(r.peak_bytes)}`).join("  ")}`,
+    );
+  }
+  return lines;
+}
+
+function considered(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOptions): string[] {
+  const chosen = s.pareto.find((p) => p.chosen);
+  const rows: string[][] = [["", "instance", "n", "layout", "time", "cost", "peak", ""]];
+  const row = (label: string, a: Alternative, flag = ""): string[] => [
+    label,
+    a.instance,
+    String(a.count),
+    `${describeLayout(a.parallel)} · mb ${a.parallel.micro_batch}${a.recompute === "none" ? "" : ` · recompute ${a.recompute}`}`,
+    formatSeconds(a.total_seconds),
+    a.usd === null ? "?" : formatUsd(a.usd),
+    formatGiB(a.peak_bytes),
+    flag,
+  ];
+  if (chosen !== undefined) rows.push(row("chosen ✔", chosen));
+  const top = options.top ?? 2;
+  s.alternatives.slice(0, top).forEach((a, i) => {
+    rows.push(row(i === 0 ? "next best" : "", a));
+  });
+  const others = s.pareto.filter((p) => !p.chosen);
+  const spread = pickSpread(others, options.top ?? 3);
+  spread.forEach((p, i) => {
+    rows.push(row(i === 0 ? "time/cost" : "", p, `--set ${s.cluster.name}.count=${p.count}`));
+  });
+  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((r) => r[c]!.length)));
+  const text = rows.map(
+    (r) =>
+      `  ${r
+        .map((cell, c) => cell.padEnd(widths[c]!))
+        .join("  ")
+        .trimEnd()}`,
+  );
+  const lines = rows.length > 1 ? [paint.dim(text[0]!), ...text.slice(1)] : [];
+  const relaxations = plan.relaxations.filter((r) => r.stage === s.name || r.stage === "budget");
+  if (relaxations.length > 0) {
+    lines.push(`  ${paint.yellow("What would do:")}`);
+    for (const r of relaxations)
+      lines.push(
+        `    ${r.change} → ${r.figures.map((f) => `${f.name} ${f.value}`).join(", ")}${r.flag === undefined ? "" : `    ${paint.bold(r.flag)}`}`,
+      );
+  }
+  const { search } = s;
+  lines.push(
+    paint.dim(
+      `  ${formatNumber(search.considered, 12)} considered · ${formatNumber(search.evaluated, 12)} evaluated · ${formatNumber(search.pruned, 12)} pruned · ${
+        search.optimal ? "proven best" : "not proven best"
+      } · ${formatSeconds(search.seconds)}`,
+    ),
+  );
+  return lines;
+}
+
+/** A few points of a long front, ends included. */
+function pickSpread<T>(all: readonly T[], n: number): T[] {
+  if (all.length <= n) return [...all];
+  return Array.from({ length: n }, (_, i) => all[Math.round((i * (all.length - 1)) / Math.max(1, n - 1))]!);
+}
+
+function details(s: StagePlan, paint: Paint): string[] {
+  return [
+    `  ${paint.bold("Time of a step")}`,
+    ...s.time.breakdown.map((b) => `    ${b.what.padEnd(28)} ${formatSeconds(b.seconds)}`),
+    `  ${paint.bold("Cost")}`,
+    ...s.cost.breakdown.map((b) => `    ${b.what.padEnd(28)} ${formatUsd(b.usd)}`),
+    `  ${paint.bold("Pruned")}`,
+    ...s.search.reasons.map((r) => `    ${formatNumber(r.count, 12).padStart(12)}  ${r.why}`),
+    `  ${paint.bold("Other figures")}`,
+    `    reserved ${formatBytes(s.memory.reserved_bytes)} · driver ${formatBytes(s.memory.driver_bytes)} · host ${formatBytes(s.memory.host_bytes)} · disk ${formatBytes(s.memory.disk_bytes)}`,
+    `    80% interval from ${s.interval.basis}`,
+  ];
+}
+
+function footer(plan: Plan, paint: Paint): string {
+  const lines = plan.warnings.map((w) => paint.yellow(`warning: ${w}`));
+  if (plan.outcome === "ok") {
+    const stem = plan.source.replace(/^.*\//, "").replace(/\.llmp$/, "");
+    lines.push(`To run exactly this:  llmp plan ${plan.source} -o ${stem}.plan.json && llmp run ${stem}.plan.json`);
+  }
+  return lines.join("\n");
+}
