@@ -53,14 +53,33 @@ function trainJob(view: StageView, namespace: string, template: Yaml): Yaml {
         command: container.command,
         env: container.env,
         numNodes: view.nodes,
+        numProcPerNode: view.devicesPerNode,
         resourcesPerNode: container.resources,
       },
-      podTemplateOverrides: [
+      // The trainer's own fields have no volumes: a patch of the runtime's node template adds them.
+      runtimePatches: [
         {
-          targetJobs: [{ name: "node" }],
-          spec: {
-            volumes: spec.volumes,
-            containers: [{ name: "node", volumeMounts: container.volumeMounts }],
+          manager: "llmp.dev/emit",
+          trainingRuntimeSpec: {
+            template: {
+              spec: {
+                replicatedJobs: [
+                  {
+                    name: "node",
+                    template: {
+                      spec: {
+                        template: {
+                          spec: {
+                            volumes: spec.volumes,
+                            containers: [{ name: "node", volumeMounts: container.volumeMounts }],
+                          },
+                        },
+                      },
+                    },
+                  },
+                ],
+              },
+            },
           },
         },
       ],
