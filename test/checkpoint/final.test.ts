@@ -1,13 +1,21 @@
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Adapter } from "../../src/checker/pipeline.js";
+import type { Adapter, Pipeline, Stage } from "../../src/checker/pipeline.js";
 import type { ModelGraph, WeightSpec } from "../../src/model/graph.js";
 import { openCheckpoints } from "../../src/runtime/checkpoint/index.js";
 import type { NamedTensor } from "../../src/runtime/interfaces.js";
 import { byteTokenizer } from "../../src/runtime/tokenizer/index.js";
-import { concreteWeights, forGraph, openWeights, readAdapter } from "../../src/runtime/weights/index.js";
+import {
+  concreteWeights,
+  forGraph,
+  initialSource,
+  namedSource,
+  openSourceWeights,
+  openWeights,
+  readAdapter,
+} from "../../src/runtime/weights/index.js";
 
 const fixtures = join(import.meta.dirname, "..", "weights", "fixtures");
 const known = <T>(value: T) => ({ value, from: "file" as const });
@@ -95,4 +103,32 @@ test("final/ has merged weights, the adapter, configuration and tokenizer; tied 
   writeFileSync(join(path, "stale"), "");
   await store.export(base, graphOf(base));
   expect(existsSync(join(path, "stale"))).toBe(false);
+});
+
+test("a stage starts from the stage before, from a folder, or anew; a teacher is a stage or a model", async () => {
+  const root = mkdtempSync(join(tmpdir(), "llmp-initial-"));
+  const runFolder = join(root, "runs", "r");
+  const stage = (name: string, model: string, startsFrom?: string) =>
+    ({ name, model: known(model), ...(startsFrom === undefined ? {} : { startsFrom }) }) as unknown as Stage;
+  const stages = [stage("one", "fresh"), stage("two", "fresh", "one"), stage("three", "given")];
+  const models = { fresh: {}, given: { weights: known("w") }, teacher: { weights: known(join(fixtures, "llama2")) } };
+  const places = { pipeline: { stages, models } as unknown as Pipeline, root, runFolder };
+  expect(initialSource(stages[0] as Stage, places)).toEqual({ model: "fresh" });
+  expect(initialSource(stages[2] as Stage, places)).toEqual({ model: "given", folder: join(root, "w") });
+  expect(() => initialSource(stages[1] as Stage, places)).toThrow(/LLMP6203.*stage one has not finished/);
+  mkdirSync(join(runFolder, "one", "final"), { recursive: true });
+  expect(initialSource(stages[1] as Stage, places)).toEqual({
+    model: "fresh",
+    folder: join(runFolder, "one", "final"),
+  });
+  expect(namedSource("one", places)).toEqual({ model: "fresh", folder: join(runFolder, "one", "final") });
+  const all2 = await all(join(fixtures, "llama2"));
+  const { store, diagnostics } = openSourceWeights(
+    namedSource("teacher", places),
+    graphOf(all2.filter((t) => t.name !== "model.norm.weight")),
+  );
+  expect(store?.names()).toHaveLength(all2.length - 1);
+  expect(diagnostics.map((d) => `${d.code} ${d.message}`)).toEqual([
+    expect.stringMatching(/LLMP6204.*1 weights.*model.norm.weight/),
+  ]);
 });
