@@ -1,6 +1,6 @@
 /** Manifests against the real schemas of their kinds (crds/, with sources): unknown fields are refused, as the API server prunes them. */
 import { readFileSync } from "node:fs";
-import Ajv from "ajv";
+import { Ajv } from "ajv";
 import { loadAll } from "js-yaml";
 import { describe, expect, it } from "vitest";
 import { emit } from "../../src/emit/index.js";

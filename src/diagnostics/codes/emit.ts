@@ -50,18 +50,6 @@ export const emit = define({
     message: "no {kind} container image is known for region {region}",
     since: "0.1",
   },
-  LLMP5009: {
-    severity: "error",
-    title: "Data is on this machine only",
-    message: "dataset {dataset} is on this machine, where {provider} cannot read it",
-    since: "0.1",
-  },
-  LLMP5010: {
-    severity: "warning",
-    title: "A placeholder is left to fill in",
-    message: "{file} holds a placeholder for {key}",
-    since: "0.1",
-  },
   LLMP5011: {
     severity: "error",
     title: "Nothing to emit",

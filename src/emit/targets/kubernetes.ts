@@ -38,7 +38,12 @@ export function pytorchJob(
 function trainJob(view: StageView, namespace: string, template: Yaml): Yaml {
   const spec = (
     template as {
-      readonly spec: { readonly containers: readonly { readonly [key: string]: Yaml }[]; readonly volumes: Yaml };
+      readonly spec: {
+        readonly containers: readonly { readonly [key: string]: Yaml }[];
+        readonly volumes: Yaml;
+        readonly serviceAccountName?: Yaml;
+        readonly tolerations: Yaml;
+      };
     }
   ).spec;
   const container = spec.containers[0] ?? {};
@@ -70,6 +75,8 @@ function trainJob(view: StageView, namespace: string, template: Yaml): Yaml {
                       spec: {
                         template: {
                           spec: {
+                            serviceAccountName: spec.serviceAccountName,
+                            tolerations: spec.tolerations,
                             volumes: spec.volumes,
                             containers: [{ name: "node", volumeMounts: container.volumeMounts }],
                           },
