@@ -60,13 +60,14 @@ export function openMetrics(runFolder: string): MetricsSink {
     },
     async summary(summary) {
       writeWhole(join(runFolder, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
-      writeWhole(join(runFolder, "report.html"), runReport(readRun(runFolder)));
     },
     async close() {
       for (const { jsonl, events } of files.values()) {
         jsonl.close();
         events.close();
       }
+      // Also of a run that failed or was stopped; a finished one has its summary by now.
+      if (files.size > 0) writeWhole(join(runFolder, "report.html"), runReport(readRun(runFolder)));
       files.clear();
     },
   };
