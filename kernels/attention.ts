@@ -2,7 +2,7 @@
 // (Dao et al. 2022). q [batch·rows, heads·dim], k [batch·keys, kvHeads·dim], v [batch·keys, kvHeads·valueDim].
 // Query row i sees keys j ≤ i + keys − rows (causal), j > i + keys − rows − window (window > 0), of its own segment
 // (`segments` [batch, keys], 0: all one). `lse` [batch, heads, rows].
-// Scratch: 2 · 64 · keys floats, then what gemm wants.
+// `scratch`: 2 · 64 · keys floats.
 import { gemm } from "./gemm";
 import { exp4, loadTail, log64, max4, storeTail, sum4, tanh4 } from "./math";
 
@@ -96,6 +96,7 @@ export function attention(
   causal: bool,
   window: i32,
   scratch: usize,
+  gemmScratch: usize,
 ): void {
   const group = heads / kvHeads;
   const strideQ = heads * dim;
@@ -104,7 +105,6 @@ export function attention(
   const strideO = heads * valueDim;
   const shift = keys - rows;
   const scores = scratch;
-  const gemmScratch = scratch + ((<usize>(2 * ROWS * keys)) << 2);
   for (let b = 0; b < batch; b++) {
     const seg = segments ? segments + ((<usize>(b * keys)) << 2) : 0;
     for (let h = 0; h < heads; h++) {
@@ -216,6 +216,7 @@ export function attentionBackward(
   causal: bool,
   window: i32,
   scratch: usize,
+  gemmScratch: usize,
 ): void {
   const group = heads / kvHeads;
   const strideQ = heads * dim;
@@ -225,7 +226,6 @@ export function attentionBackward(
   const shift = keys - rows;
   const p = scratch;
   const dp = scratch + ((<usize>(ROWS * keys)) << 2);
-  const gemmScratch = scratch + ((<usize>(2 * ROWS * keys)) << 2);
   const one = f32x4.splat(1);
   const inverseCap: f32 = cap > 0 ? 1 / cap : 0;
   const ic = f32x4.splat(inverseCap);

@@ -6,4 +6,4 @@ export { batchedGemm, gemm, gemmScratchBytes } from "./gemm";
 export { crossEntropy } from "./loss";
 export { norm, normBackward } from "./norm";
 export { rope } from "./rope";
-export { adamw, addRows, axpy, largest, roundTo, sumOfSquares, sumRows } from "./vector";
+export { adamw, addBias, addRows, axpy, largest, product, roundTo, sumOfSquares, sumRows } from "./vector";

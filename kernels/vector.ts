@@ -153,3 +153,22 @@ export function roundTo(x: usize, y: usize, n: i32, mantissa: i32, emin: i32, la
     y += 4;
   }
 }
+
+export function product(n: i32, a: usize, b: usize, y: usize): void {
+  for (let i = n >> 2; i > 0; i--) {
+    v128.store(y, f32x4.mul(v128.load(a), v128.load(b)));
+    a += 16;
+    b += 16;
+    y += 16;
+  }
+  const rest = n & 3;
+  if (rest) storeTail(y, rest, f32x4.mul(loadTail(a, rest, 0), loadTail(b, rest, 0)));
+}
+
+// Adds one row to each row, in place.
+export function addBias(x: usize, bias: usize, rows: i32, dim: i32): void {
+  for (let i = 0; i < rows; i++) {
+    axpy(dim, 1, bias, x);
+    x += <usize>dim << 2;
+  }
+}

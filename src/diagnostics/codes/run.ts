@@ -2,6 +2,30 @@
 import { define } from "../define.js";
 
 export const run = define({
+  LLMP6001: {
+    severity: "error",
+    title: "The WASM heap is full",
+    message: "the WASM heap (4 GiB) cannot hold {bytes} more",
+    since: "0.1",
+  },
+  LLMP6002: {
+    severity: "error",
+    title: "A backend cannot be started",
+    message: "backend {backend} cannot be started: {why}",
+    since: "0.1",
+  },
+  LLMP6003: {
+    severity: "error",
+    title: "This stage does not run on this machine",
+    message: "stage {stage} cannot run here: {why}",
+    since: "0.1",
+  },
+  LLMP6004: {
+    severity: "error",
+    title: "The loss is no longer a number",
+    message: "the loss became {loss} at step {step} of stage {stage}",
+    since: "0.1",
+  },
   LLMP6101: {
     severity: "error",
     title: "A tokenizer cannot be read",

@@ -1,0 +1,132 @@
+/** Forward and backward of one micro-batch through the whole stack. */
+import type { LayerKind, ModelGraph, Op } from "../model/graph.js";
+import type { RecomputeLayer } from "../planner/plan.js";
+import type { Algebra } from "./algebra.js";
+import { headLoss, headOf } from "./head.js";
+import { type Dropped, type LayerSaved, layerBackward, layerForward } from "./layer.js";
+import { type OpContext, rotaryDim } from "./ops/index.js";
+import { num } from "./ops/types.js";
+
+export interface MicroBatch<T> {
+  readonly sequences: number;
+  readonly length: number;
+  readonly tokens: T;
+  readonly targets: T;
+  readonly weights: T;
+  readonly positions: T;
+  readonly segments?: T;
+}
+
+export interface ModelState<T> {
+  readonly graph: ModelGraph;
+  /** By full name; tied weights have no entry of their own. */
+  readonly weights: ReadonlyMap<string, T>;
+  readonly gradients: ReadonlyMap<string, T>;
+  /** cos and sin tables by `ropeKey`. */
+  readonly rope: ReadonlyMap<string, { readonly cos: T; readonly sin: T }>;
+}
+
+const fill = (pattern: string, layer: number): string => pattern.replaceAll("{layer}", String(layer));
+const counts = (kind: LayerKind): boolean => Object.values(kind.weights).some((w) => w.name.includes("{layer}"));
+
+/** Number of each stack entry among the decoder layers, as Hugging Face's names count them. */
+export function layerNumbers(graph: ModelGraph): readonly number[] {
+  let next = 0;
+  return graph.stack.map((id) => (counts(graph.kinds[id]!) ? next++ : next));
+}
+
+/** Full name under which a weight is stored. */
+export function weightKey(kind: LayerKind, weight: string, layer: number): string {
+  const spec = kind.weights[weight] ?? Object.values(kind.weights).find((w) => w.name === weight);
+  if (spec === undefined) throw new Error(`layer kind ${kind.id} has no weight ${weight}`);
+  return fill(spec.tiedTo ?? spec.name, layer);
+}
+
+export const ropeKey = (op: Op): string =>
+  `${rotaryDim(op)}/${["theta", "scaling", "factor", "originalContext", "low", "high"].map((k) => op.attrs[k] ?? "").join("/")}`;
+
+/** Angles of one RoPE op for `positions` positions: [positions, rotary / 2]. Llama 3's scaling as in its reference code. */
+export function ropeTables(op: Op, positions: number): { readonly cos: Float32Array; readonly sin: Float32Array } {
+  const rotary = rotaryDim(op);
+  const half = rotary / 2;
+  const theta = num(op, "theta", 10_000);
+  const factor = num(op, "factor", 1);
+  const original = num(op, "originalContext", 8192);
+  const low = num(op, "lowFrequencyFactor", 1);
+  const high = num(op, "highFrequencyFactor", 4);
+  const cos = new Float32Array(positions * half);
+  const sin = new Float32Array(positions * half);
+  for (let j = 0; j < half; j++) {
+    let frequency = theta ** ((-2 * j) / rotary);
+    if (op.attrs.scaling === "linear") frequency /= factor;
+    else if (op.attrs.scaling === "llama3") {
+      const wavelength = (2 * Math.PI) / frequency;
+      if (wavelength > original / low) frequency /= factor;
+      else if (wavelength > original / high) {
+        const smooth = (original / wavelength - low) / (high - low);
+        frequency = ((1 - smooth) * frequency) / factor + smooth * frequency;
+      }
+    }
+    for (let p = 0; p < positions; p++) {
+      cos[p * half + j] = Math.cos(p * frequency);
+      sin[p * half + j] = Math.sin(p * frequency);
+    }
+  }
+  return { cos, sin };
+}
+
+const droppedOf = (layer: RecomputeLayer | undefined): Dropped =>
+  layer === undefined || layer.mode === "none" ? "none" : layer.mode === "full" ? "all" : layer.ops;
+
+/**
+ * Losses of the micro-batch's tokens [tokens]; with `scale`, gradients of scale · Σ weight · loss are added to the state's.
+ * `collective` is told when a layer's gradients are complete (data-parallel reduction can start).
+ */
+export function microBatchStep<T>(
+  algebra: Algebra<T>,
+  state: ModelState<T>,
+  batch: MicroBatch<T>,
+  recompute: readonly RecomputeLayer[],
+  scale: number | undefined,
+): T {
+  const { graph } = state;
+  const numbers = layerNumbers(graph);
+  const kindAt = (i: number): LayerKind => graph.kinds[graph.stack[i]!]!;
+  const contextOf = (i: number): OpContext<T> => ({
+    algebra,
+    sequences: batch.sequences,
+    length: batch.length,
+    tokens: batch.tokens,
+    positions: batch.positions,
+    segments: batch.segments,
+    rope: (op) => state.rope.get(ropeKey(op))!,
+    weight: (name) => state.weights.get(weightKey(kindAt(i), name, numbers[i]!))!,
+    gradient: (name) => state.gradients.get(weightKey(kindAt(i), name, numbers[i]!)),
+  });
+  const drop = (i: number): Dropped => (scale === undefined ? "all" : droppedOf(recompute.find((r) => r.layer === i)));
+  const saved: LayerSaved<T>[] = [];
+  const release = (s: LayerSaved<T>): void => {
+    for (const t of s.tensors.values()) algebra.free(t);
+  };
+  const top = graph.stack.length - 1;
+  let x = algebra.share(batch.tokens);
+  for (let i = 0; i < top; i++) {
+    const result = layerForward(contextOf(i), kindAt(i), x, drop(i));
+    x = result.y;
+    if (scale === undefined) release(result.saved);
+    else saved.push(result.saved);
+  }
+  const head = headOf(kindAt(top));
+  const body = layerForward(contextOf(top), head.body, x, drop(top));
+  const { losses, dx } = headLoss(contextOf(top), head, body.y, batch.targets, batch.weights, graph.vocab, scale);
+  if (dx === undefined) {
+    release(body.saved);
+    return losses;
+  }
+  let dy: T | undefined = layerBackward(contextOf(top), head.body, body.saved, dx, drop(top));
+  for (let i = top - 1; i >= 0; i--) {
+    dy = layerBackward(contextOf(i), kindAt(i), saved.pop()!, dy!, drop(i));
+  }
+  if (dy !== undefined) algebra.free(dy);
+  return losses;
+}

@@ -1,0 +1,26 @@
+/** How each kind of op is computed, forward and backward. A new kind is one file and one line here. */
+import type { OpKind } from "../../model/graph.js";
+import { attention } from "./attention.js";
+import { embedding } from "./embedding.js";
+import { linear } from "./linear.js";
+import { norm } from "./norm.js";
+import { activation, add, gatedActivation, scale, softcap } from "./pointwise.js";
+import { rope } from "./rope.js";
+import type { OpProgram } from "./types.js";
+
+export { rotaryDim } from "./rope.js";
+export type { OpContext, OpProgram } from "./types.js";
+
+/** Kinds that are missing cannot be trained here; cross-entropy belongs to the head's own program. */
+export const opPrograms: Readonly<Partial<Record<OpKind, OpProgram>>> = {
+  activation,
+  add,
+  attention,
+  embedding,
+  gated_activation: gatedActivation,
+  linear,
+  norm,
+  rope,
+  scale,
+  softcap,
+};

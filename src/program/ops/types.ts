@@ -1,0 +1,49 @@
+import type { Op } from "../../model/graph.js";
+import type { Algebra } from "../algebra.js";
+
+/** What ops of one layer see while they run. */
+export interface OpContext<T> {
+  readonly algebra: Algebra<T>;
+  readonly sequences: number;
+  readonly length: number;
+  /** int32 [tokens] */
+  readonly tokens: T;
+  readonly positions: T;
+  /** int32 [sequences, length] */
+  readonly segments: T | undefined;
+  /** cos and sin [positions, rotary / 2] of a RoPE op. */
+  readonly rope: (op: Op) => { readonly cos: T; readonly sin: T };
+  /** A weight by the name pattern in the layer kind. */
+  readonly weight: (name: string) => T;
+  /** Where its gradient adds up; undefined for frozen weights. */
+  readonly gradient: (name: string) => T | undefined;
+}
+
+export interface Saved<T> {
+  readonly inputs: readonly (T | undefined)[];
+  readonly outputs: readonly (T | undefined)[];
+  readonly internals: readonly (T | undefined)[];
+}
+
+/** One kind of op. Forward makes new handles; backward gives a new handle per input, or undefined where there is no gradient. */
+export interface OpProgram {
+  /** How many internal tensors forward gives (norm statistics, log-sum-exp). */
+  readonly internals: (op: Op) => number;
+  /** Indices of inputs and outputs that backward reads. */
+  readonly needs: (op: Op) => { readonly inputs: readonly number[]; readonly outputs: readonly number[] };
+  forward<T>(
+    context: OpContext<T>,
+    op: Op,
+    inputs: readonly T[],
+  ): { readonly outputs: readonly T[]; readonly internals: readonly T[] };
+  backward<T>(context: OpContext<T>, op: Op, saved: Saved<T>, gradients: readonly T[]): readonly (T | undefined)[];
+}
+
+export const num = (op: Op, name: string, otherwise = 0): number => {
+  const value = op.attrs[name];
+  return typeof value === "number" ? value : otherwise;
+};
+export const flag = (op: Op, name: string, otherwise = false): boolean => {
+  const value = op.attrs[name];
+  return typeof value === "boolean" ? value : otherwise;
+};
