@@ -134,8 +134,9 @@ function alternative(problem: StageProblem, base: Choice, solved: Solved): Alter
 }
 
 function alternatives(problem: StageProblem, result: SearchResult, choice: Choice): Alternative[] {
-  return result.runnersUp
-    .filter((s) => s.candidate.count === choice.candidate.count && !same(s, choice))
+  return result
+    .runnersUp(choice.configuration)
+    .filter((s) => !same(s, choice))
     .slice(0, 5)
     .map((s) => alternative(problem, choice, s));
 }

@@ -9,7 +9,6 @@ import type { Plan } from "./plan.js";
 import type { CostModel, PlanOptions, StageContext } from "./types.js";
 
 export { canonicalJson, planHash } from "./canonical.js";
-export { describeLayout } from "./explain/decisions.js";
 
 /** Our own runtime is predicted by its own model of memory and time; all other engines by the physics of machines. */
 const modelFor = (_context: StageContext): CostModel => costModel;

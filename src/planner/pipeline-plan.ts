@@ -32,7 +32,7 @@ export function planPipeline(
     const start = now();
     const result = search(problem, model, options.limit);
     searched.push({ problem, result, model, seconds: now() - start });
-    if (result.considered === 0) {
+    if (result.considered === 0 || (result.front.length === 0 && result.smallest === undefined)) {
       const devices = [...new Set(problem.configurations.map((c) => c.devices))].slice(0, 6).join(", ");
       diagnostics.push(
         planCodes.report(

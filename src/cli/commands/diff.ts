@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { describeLayout } from "../../planner/index.js";
 import type { Plan, StagePlan } from "../../planner/plan.js";
+import { describeLayout } from "../../report/terminal/plan.js";
 import { formatBytes, formatPercent, formatSeconds, formatUsd } from "../../units/index.js";
 import { examples } from "../help.js";
 import { collect } from "../load.js";

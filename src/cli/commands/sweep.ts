@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { describeLayout } from "../../planner/index.js";
+import { describeLayout } from "../../report/terminal/plan.js";
 import { formatGiB, formatNumber, formatPercent, formatSeconds, formatUsd } from "../../units/index.js";
 import { examples } from "../help.js";
 import { collect } from "../load.js";

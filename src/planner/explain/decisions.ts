@@ -1,7 +1,7 @@
 /** Why each choice is what it is, from what the search saw of every other value. */
 import type { Setting } from "../../checker/pipeline.js";
 import { formatBytes, formatPercent, formatSeconds, formatUsd } from "../../units/index.js";
-import type { DecisionRecord, ParallelPlan } from "../plan.js";
+import type { DecisionRecord } from "../plan.js";
 import { summarise } from "../recompute/modes.js";
 import type { StageProblem } from "../search/problem.js";
 import type { AxisRecord, Choice, SearchResult } from "../search/solve.js";
@@ -155,7 +155,7 @@ function axis(
   setting: Setting<unknown>,
   add: Add,
 ): void {
-  const others = [...result.axes.values()].filter((r) => r.axis === name && r.value !== String(value));
+  const others = result.axes(choice.configuration).filter((r) => r.axis === name && r.value !== String(value));
   const key = `parallel.${name}`;
   const fixed = isFixed(setting);
   if (fixed) {
@@ -193,28 +193,10 @@ function nearestTo(value: number | string, others: readonly string[]): string | 
 function verdict(problem: StageProblem, choice: Choice, r: AxisRecord): string {
   const capacity = capacityOf(problem, choice.configuration);
   const slower = (step: number): string =>
-    `${formatSeconds(step)} (+${formatPercent(step / choice.stepSeconds - 1, 2)})`;
+    `${formatSeconds(step)} (${step >= choice.stepSeconds ? "+" : ""}${formatPercent(step / choice.stepSeconds - 1, 2)})`;
   if (Number.isFinite(r.fastest)) return `the step takes ${slower(r.fastest)} at best`;
   if (Number.isFinite(r.bound)) return `no layout takes less than ${slower(r.bound)} a step`;
   if (Number.isFinite(r.smallestMisfit))
     return `peak is ${formatBytes(r.smallestMisfit)} of ${formatBytes(capacity)} at best`;
   return "no layout is possible";
 }
-
-/** For the one-screen page. */
-export const describeLayout = (p: ParallelPlan): string => {
-  const parts = [
-    p.tensor > 1 ? `TP ${p.tensor}` : "",
-    p.pipeline > 1 ? `PP ${p.pipeline}${p.virtual > 1 ? `×${p.virtual}` : ""}` : "",
-    p.context > 1 ? `CP ${p.context}` : "",
-    p.expert > 1 ? `EP ${p.expert}` : "",
-    p.shard === "zero3"
-      ? `FSDP ${p.shard_group}`
-      : p.shard === "hsdp"
-        ? `HSDP ${(p.data * p.context) / p.shard_group}×${p.shard_group}`
-        : p.data > 1
-          ? `DP ${p.data}${p.shard === "none" ? "" : ` ${p.shard}`}`
-          : "",
-  ].filter((s) => s !== "");
-  return parts.length === 0 ? "one device" : parts.join(" · ");
-};

@@ -19,6 +19,7 @@ interface Input {
 }
 
 interface Change {
+  readonly kind: string;
   readonly change: string;
   readonly flag?: string;
   readonly pipeline: Pipeline;
@@ -32,12 +33,16 @@ export function relaxations(input: Input): Relaxation[] {
     const { stage } = s.problem;
     const bad = s.result.front.length === 0;
     const rest = restOf(input, i);
+    const done = new Set<string>();
     for (const change of changes(input.pipeline, stage, s, bad)) {
+      // Of one kind the nearest is enough.
+      if (done.has(change.kind)) continue;
       const choice = attempt(input, change, stage.name, rest);
       if (choice === undefined) continue;
       found.push(told(stage.name, change, choice));
-      if (found.length >= 4) return found;
+      if (found.length >= 3) return found;
       if (!bad) break;
+      done.add(change.kind);
     }
   }
   found.push(...budgets(input));
@@ -55,6 +60,7 @@ function changes(pipeline: Pipeline, stage: Stage, s: Searched, bad: boolean): C
   const all: Change[] = [];
   const withStage = (change: string, flag: string | undefined, next: Partial<Stage>): void => {
     all.push({
+      kind: Object.keys(next).join(),
       change,
       ...(flag === undefined ? {} : { flag }),
       pipeline: { ...pipeline, stages: pipeline.stages.map((x) => (x.name === stage.name ? { ...x, ...next } : x)) },
@@ -79,6 +85,7 @@ function changes(pipeline: Pipeline, stage: Stage, s: Searched, bad: boolean): C
     for (const factor of [2, 4, 8, 16, 32]) {
       const count = most * factor;
       all.push({
+        kind: "count",
         change: `${count} machines instead of ${most}`,
         flag: `--set ${cluster.name}.count=${count}`,
         pipeline: {

@@ -1,6 +1,6 @@
 /** Given the degrees: the best split of layers over ranks and the least recomputation that fits. */
 import type { Bytes, Seconds } from "../../units/index.js";
-import { type Chunks, splitStack } from "../layout/chunks.js";
+import { type Chunks, splitStack, toChunks } from "../layout/chunks.js";
 import type { ParallelPlan } from "../plan.js";
 import type { Placement } from "../recompute/modes.js";
 import { type Family, families } from "../recompute/ways.js";
@@ -65,13 +65,14 @@ export function solveLayout(frame: Frame, parallel: ParallelPlan, limit: Seconds
   const setting = context.stage.recompute.value;
   const wanted = setting.kind === "fixed" ? [setting.value] : setting.kind === "choice" ? setting.options : undefined;
   const ways = families(context.policy, context.engine.can.recompute, wanted);
-  const chunks = chunksFor(frame, parallel);
+  const balanced = chunksFor(frame, parallel);
+  const canShift = context.engine.can.unevenPipeline && parallel.pipeline > 1;
   let evaluated = 0;
   let best: Solved | undefined;
   let smallest: Solved | undefined;
   let bound = limit;
   for (const offload of offloadsOf(frame)) {
-    const evaluate = (placement: Placement): Solved => {
+    const look = (placement: Placement, chunks: Chunks): Solved => {
       const candidate: Candidate = {
         count: frame.count,
         pricing: "on_demand",
@@ -93,7 +94,24 @@ export function solveLayout(frame: Frame, parallel: ParallelPlan, limit: Seconds
         smallest = solved;
       return solved;
     };
-    searchFamilies(frame, ways, chunks, evaluate, () => bound);
+    /** With the balanced split, else with layers moved away from the ranks that are too full. */
+    const attempt = (family: Family, k: number, shift = true): Attempt => {
+      const first = look(family.member(k, balanced), balanced);
+      if (fits(frame, first.evaluation)) return { solved: first, fits: true, shifted: false };
+      if (!shift || !canShift || first.evaluation.stepSeconds >= bound)
+        return { solved: first, fits: false, shifted: false };
+      const moved = shiftLayers(
+        frame,
+        parallel,
+        first,
+        (chunks) => look(family.member(k, chunks), chunks),
+        () => bound,
+      );
+      return moved === undefined
+        ? { solved: first, fits: false, shifted: false }
+        : { solved: moved, fits: true, shifted: true };
+    };
+    searchFamilies(ways, balanced, attempt, () => bound);
   }
   return {
     ...(best === undefined ? {} : { best }),
@@ -102,34 +120,107 @@ export function solveLayout(frame: Frame, parallel: ParallelPlan, limit: Seconds
   };
 }
 
-/** In each family memory falls and time grows with the member's number: the first that fits is its fastest. */
+interface Attempt {
+  readonly solved: Solved;
+  readonly fits: boolean;
+  /** Only after layers were moved: slower than the balanced split. */
+  readonly shifted: boolean;
+}
+
+/**
+ * In each family memory falls and time grows with the member's number: the first that fits is its fastest. Where the first
+ * fits only with an unbalanced split, members after it may still be faster, up to the first that fits balanced.
+ */
 function searchFamilies(
-  frame: Frame,
   ways: readonly Family[],
   chunks: Chunks,
-  evaluate: (placement: Placement) => Solved,
+  attempt: (family: Family, k: number, shift?: boolean) => Attempt,
   bound: () => Seconds,
 ): void {
   for (const family of ways) {
     const size = family.size(chunks);
     if (size === 0) continue;
-    const first = evaluate(family.member(0, chunks));
-    if (fits(frame, first.evaluation)) {
-      // Keeping everything is fastest of all.
-      if (family.name === "none") return;
-      continue;
+    if (family.name === "none") {
+      // Keeping everything on balanced ranks is fastest of all; nothing needs less memory than keeping only layers' inputs.
+      const plain = attempt(family, 0, false);
+      if (plain.fits || plain.solved.evaluation.stepSeconds >= bound()) return;
+      const frugal = ways.at(-1)!;
+      if (frugal.name === "full" && !attempt(frugal, 0).fits) return;
     }
-    if (family.name === "none" && first.evaluation.stepSeconds >= bound()) return;
-    if (size === 1 || first.evaluation.stepSeconds >= bound()) continue;
-    if (!fits(frame, evaluate(family.member(size - 1, chunks)).evaluation)) continue;
-    let low = 0;
-    let high = size - 1;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (fits(frame, evaluate(family.member(middle, chunks)).evaluation)) high = middle;
-      else low = middle;
+    const first = attempt(family, 0);
+    if (first.fits && !first.shifted) continue;
+    if (size === 1) continue;
+    let low = first.fits ? -1 : 0;
+    if (!first.fits) {
+      const last = attempt(family, size - 1);
+      if (!last.fits) continue;
+      let high = size - 1;
+      while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        if (attempt(family, middle).fits) high = middle;
+        else low = middle;
+      }
+    }
+    for (let k = low + 1; k < size; k++) {
+      const here = attempt(family, k);
+      if ((here.fits && !here.shifted) || here.solved.evaluation.stepSeconds >= bound()) break;
     }
   }
+}
+
+/**
+ * Takes layers from ranks that do not fit and gives each to the rank that is least loaded among those with room. For equal
+ * layers this is the split with the fastest slowest rank under the memory of each (water-filling from the balanced split).
+ */
+function shiftLayers(
+  frame: Frame,
+  parallel: ParallelPlan,
+  start: Solved,
+  look: (chunks: Chunks) => Solved,
+  bound: () => Seconds,
+): Solved | undefined {
+  if (start.evaluation.ranks === undefined) return undefined;
+  const layers = frame.context.policy.stack.length - 2;
+  const sizes = start.candidate.chunks.map((c) => Math.min(c.last, layers) - Math.max(c.first, 1) + 1);
+  const ranks = start.candidate.chunks.map((c) => c.rank);
+  const over = (s: Solved, rank: number): boolean => s.evaluation.ranks![rank]!.peakBytes > frame.capacity;
+  const full = new Set<number>();
+  let now = start;
+  const chunkOf = (rank: number, largest: boolean): number => {
+    let pick = -1;
+    for (const [c, r] of ranks.entries()) {
+      if (r !== rank) continue;
+      if (pick < 0 || (largest ? sizes[c]! >= sizes[pick]! : sizes[c]! <= sizes[pick]!)) pick = c;
+    }
+    return pick;
+  };
+  for (let moves = 0; moves < layers * parallel.pipeline; moves++) {
+    const all = now.evaluation.ranks!;
+    const giver = all.findIndex((_, rank) => over(now, rank));
+    if (giver < 0) return fits(frame, now.evaluation) ? now : undefined;
+    full.add(giver);
+    const from = chunkOf(giver, true);
+    if (sizes[from]! <= 1) return undefined;
+    let taker = -1;
+    for (const [rank, load] of all.entries()) {
+      if (full.has(rank) || over(now, rank)) continue;
+      if (taker < 0 || load.microBatchSeconds <= all[taker]!.microBatchSeconds) taker = rank;
+    }
+    if (taker < 0) return undefined;
+    const to = chunkOf(taker, false);
+    sizes[from]!--;
+    sizes[to]!++;
+    const next = look(toChunks(sizes, parallel.pipeline, parallel.schedule));
+    if (over(next, taker)) {
+      full.add(taker);
+      sizes[from]!++;
+      sizes[to]!--;
+      continue;
+    }
+    now = next;
+    if (now.evaluation.stepSeconds >= bound() && !fits(frame, now.evaluation)) return undefined;
+  }
+  return undefined;
 }
 
 /** Balanced by the time of each layer kind, embedding and head counted. */

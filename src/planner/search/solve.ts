@@ -26,8 +26,8 @@ export interface Choice extends Solved {
 export interface SearchResult {
   /** Time against money, fastest first; empty: nothing fits. */
   readonly front: readonly Choice[];
-  /** Best layouts of the configuration that won, best first, the winner not among them. */
-  readonly runnersUp: readonly Solved[];
+  /** Best layouts of a configuration, best first. */
+  readonly runnersUp: (of: Configuration) => readonly Solved[];
   /** Where nothing fits: the layout with the smallest peak. */
   readonly smallest?: Solved & { readonly configuration: Configuration };
   readonly considered: number;
@@ -36,7 +36,7 @@ export interface SearchResult {
   readonly reasons: ReadonlyMap<string, number>;
   readonly complete: boolean;
   /** What each value of an axis came to, for the explanations. */
-  readonly axes: ReadonlyMap<string, AxisRecord>;
+  readonly axes: (of: Configuration) => readonly AxisRecord[];
 }
 
 /** Of all layouts with one value of one axis. */
@@ -76,7 +76,8 @@ class State {
   private considered = 0;
   private evaluated = 0;
   private readonly reasons = new Map<string, number>();
-  private readonly axes = new Map<string, AxisRecord>();
+  private axes = new Map<string, AxisRecord>();
+  private readonly axesBy = new Map<Configuration, ReadonlyMap<string, AxisRecord>>();
   private choices: Choice[] = [];
   private readonly solved = new Map<Configuration, Solved[]>();
   private smallest: (Solved & { configuration: Configuration }) | undefined;
@@ -109,6 +110,8 @@ class State {
 
   visit(c: Configuration): void {
     if (this.stopped) return;
+    this.axes = new Map();
+    this.axesBy.set(c, this.axes);
     const { context, count, contextLength, globalBatch, devices } = c;
     const frame: Frame = {
       model: this.model,
@@ -253,6 +256,7 @@ class State {
   }
 
   result(): SearchResult {
+    // A limit may end the search before anything was evaluated.
     if (this.choices.length === 0 && this.least !== undefined) {
       const { frame, configuration, parallel } = this.least;
       const inner = solveLayout(frame, parallel, Number.POSITIVE_INFINITY);
@@ -261,18 +265,16 @@ class State {
       if (solved !== undefined) this.keepSmallest(solved, configuration);
     }
     const frontier = [...this.choices].sort((a, b) => a.seconds - b.seconds);
-    const runners = new Set<Solved>();
-    for (const choice of frontier) for (const s of this.solved.get(choice.configuration) ?? []) runners.add(s);
     return {
       front: frontier,
-      runnersUp: [...runners].sort((a, b) => a.evaluation.stepSeconds - b.evaluation.stepSeconds),
+      runnersUp: (of) => this.solved.get(of) ?? [],
       ...(this.smallest === undefined ? {} : { smallest: this.smallest }),
       considered: this.considered,
       evaluated: this.evaluated,
       pruned: Math.max(0, this.considered - this.evaluated),
       reasons: this.reasons,
       complete: !this.stopped,
-      axes: this.axes,
+      axes: (of) => [...(this.axesBy.get(of)?.values() ?? [])],
     };
   }
 }

@@ -1,5 +1,4 @@
 /** `llmp plan`: one screen. The verdict first, then where, how, memory, what else there was, and the next command. */
-import { describeLayout } from "../../planner/index.js";
 import type { Alternative, Plan, StagePlan } from "../../planner/plan.js";
 import {
   formatBytes,
@@ -13,6 +12,9 @@ import {
 import { type Paint, painter } from "./colour.js";
 import { bar } from "./plan-bars.js";
 import { layoutPage, whyPage } from "./plan-details.js";
+import { describeLayout } from "./plan-words.js";
+
+export { describeLayout };
 
 export interface PlanPageOptions {
   readonly color?: boolean;
