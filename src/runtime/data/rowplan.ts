@@ -80,7 +80,12 @@ export class RowPlanner {
   row(number: number): RowPlan {
     if (number < this.#first) this.#restart();
     while (this.#next <= number) this.#advance();
-    return this.#rows[number - this.#first] as RowPlan;
+    const plan = this.#rows[number - this.#first] as RowPlan;
+    const stream = this.#windows[plan.dataset];
+    if (stream === undefined) return plan;
+    // Windows are cut only for the rows that are asked for: skipping ahead costs the choice of a dataset alone.
+    const pieces = stream.window(plan.ordinals[0] as number);
+    return { ...plan, pieces: pieces.map((piece) => ({ ...piece, dataset: plan.dataset, document: -1 })) };
   }
 
   #newCursor(): MixCursor {
@@ -114,8 +119,7 @@ export class RowPlanner {
     this.#cursor.take(dataset, 1, progress);
     const ordinal = this.#counts[dataset] as number;
     this.#counts[dataset] = ordinal + 1;
-    const pieces = (this.#windows[dataset] as WindowStream).window(ordinal);
-    return { pieces: pieces.map((p) => ({ ...p, dataset, document: -1 })), dataset, ordinals: [ordinal] };
+    return { pieces: [], dataset, ordinals: [ordinal] };
   }
 
   /** Preference data: a view holds chosen and rejected as neighbours, and a document is the pair. */
