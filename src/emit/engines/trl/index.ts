@@ -7,6 +7,7 @@ import { numberOption, option, type StageView, stringOption } from "../../common
 import { type Yaml, yaml } from "../../common/yaml.js";
 import { dataSettings } from "../common/data.js";
 import { mixPy } from "../common/mix-py.js";
+import { rewardsJson } from "../common/rewards.js";
 import type { EngineBundle, EngineLowering } from "../types.js";
 import { byteTokenizerPy, rewardsPy, trainPy } from "./train-py.js";
 
@@ -288,19 +289,6 @@ function accelerate(view: StageView): Yaml {
   };
 }
 
-function rewards(view: StageView): string {
-  return json(
-    view.rewards.map((r) => ({
-      name: r.name,
-      kind: r.kind.value,
-      pattern: r.pattern?.value,
-      command: r.command?.value,
-      timeout: r.timeout.value,
-      weight: r.weight.value,
-    })),
-  );
-}
-
 function lower(view: StageView): Outcome<EngineBundle> {
   const found = problems(view);
   if (found.length > 0) return failed(found);
@@ -317,7 +305,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
     ...(view.spec.objective.kind === "grpo"
       ? [
           { path: "rewards.py", text: rewardsPy },
-          { path: "rewards.json", text: rewards(view) },
+          { path: "rewards.json", text: rewardsJson(view) },
         ]
       : []),
   ];

@@ -323,42 +323,54 @@ def _text(completion):
     return completion if isinstance(completion, str) else completion[-1]["content"]
 
 
-def _normal(text):
-    text = str(text).strip()
-    boxed = re.findall(r"\\boxed\{([^{}]*)\}", text)
-    if boxed:
-        return boxed[-1].strip()
-    tagged = re.findall(r"<answer>(.*?)</answer>", text, re.S)
-    if tagged:
-        return tagged[-1].strip()
-    if "####" in text:
-        return text.rsplit("####", 1)[1].strip()
-    return text
+def final_answer(text):
+    """What stands in <answer>, the last \boxed{}, or after the last ####; else the whole text after its thoughts."""
+    after = text.rsplit("</think>", 1)[-1]
+    at = after.rfind("<answer>")
+    if at >= 0:
+        end = after.find("</answer>", at)
+        return after[at + 8 : None if end < 0 else end].strip()
+    box = after.rfind("\\boxed{")
+    if box >= 0:
+        depth = 1
+        for i in range(box + 7, len(after)):
+            depth += {"{": 1, "}": -1}.get(after[i], 0)
+            if depth == 0:
+                return after[box + 7 : i].strip()
+    return after.rsplit("####", 1)[-1].strip()
 
 
-def _same(given, wanted):
-    given, wanted = _normal(given), _normal(wanted)
-    if given == wanted:
-        return True
-    try:
-        return abs(float(given.replace(",", "")) - float(wanted.replace(",", ""))) < 1e-6
-    except ValueError:
-        return given.split()[-1:] == [wanted]
+def _number(text):
+    plain = re.sub(r"(\d),(?=\d{3}\b)", r"\1", re.sub(r"%$", "", re.sub(r"^\$", "", text)))
+    fraction = re.fullmatch(r"(-?\d+)\s*/\s*(\d+)", plain)
+    if fraction:
+        return float(fraction[1]) / float(fraction[2]) if int(fraction[2]) else None
+    return float(plain) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", plain, re.I) else None
+
+
+def same_answer(a, b):
+    a, b = (re.sub(r"\s+", " ", re.sub(r"\.$", "", str(t).strip())).lower() for t in (a, b))
+    x, y = _number(a), _number(b)
+    if x is not None and y is not None:
+        return abs(x - y) <= 1e-9 * max(1, abs(x), abs(y))
+    return a == b
 
 
 def _make(reward):
     kind = reward["kind"]
     if kind == "exact_answer":
         def score(completions, answer=None, **_):
-            return [1.0 if _same(_text(c), a) else 0.0 for c, a in zip(completions, answer)]
+            return [1.0 if same_answer(final_answer(_text(c)), final_answer(str(a))) else 0.0 for c, a in zip(completions, answer)]
     elif kind == "regex":
         pattern = re.compile(reward["pattern"], re.S)
 
         def score(completions, **_):
             return [1.0 if pattern.search(_text(c)) else 0.0 for c in completions]
     elif kind == "length":
-        def score(completions, **_):
-            return [float(len(_text(c).split())) for c in completions]
+        def score(completions, completion_ids=None, **_):
+            # 1 up to 80% of the longest completion, then a line down to 0 (DAPO's soft overlong punishment).
+            longest = reward["max_completion"]
+            return [max(0.0, 1.0 - max(0.0, (len(ids) / longest - 0.8) / 0.2)) for ids in completion_ids]
     elif kind == "command":
         def score(completions, prompts=None, answer=None, **_):
             out = []
@@ -368,8 +380,9 @@ def _make(reward):
                     done = subprocess.run(
                         reward["command"], input=json.dumps(ask), capture_output=True, text=True, timeout=reward["timeout"]
                     )
-                    out.append(float(done.stdout.strip()) if done.returncode == 0 else 0.0)
-                except (subprocess.TimeoutExpired, ValueError, OSError):
+                    last = done.stdout.strip().split("\n")[-1]
+                    out.append(float(last) if done.returncode == 0 else 0.0)
+                except (subprocess.TimeoutExpired, ValueError):
                     out.append(0.0)
             return out
     else:

@@ -6,6 +6,7 @@ import { numberOption, type StageView, stringOption } from "../../common/stage.j
 import { type Yaml, yaml } from "../../common/yaml.js";
 import { dataSettings } from "../common/data.js";
 import { mixPy } from "../common/mix-py.js";
+import { rewardsJson } from "../common/rewards.js";
 import { rewardsPy } from "../trl/train-py.js";
 import type { EngineBundle, EngineLowering } from "../types.js";
 import { promptsPy, verlRewardPy } from "./verl-py.js";
@@ -23,6 +24,8 @@ function problems(view: StageView): Diagnostic[] {
   if (view.adapter?.kind.value === "qlora") found.push(refuse(view, "QLoRA", "verl 0.9 has no 4-bit weights"));
   if (!["bf16", "fp32"].includes(view.precision.compute.value))
     found.push(refuse(view, `${view.precision.compute.value} compute`, "verl's actors are bfloat16 or float32"));
+  if (view.rewards.some((r) => r.kind.value === "length"))
+    found.push(refuse(view, "a length reward", "verl's compute_score sees the text, not its number of tokens"));
   const rule = recomputeRule(view);
   if (rule.kind !== "none" && rule.kind !== "full")
     found.push(refuse(view, `recompute ${view.stage.recompute.summary}`, "verl checkpoints all layers or none"));
@@ -124,14 +127,6 @@ export function verlConfig(view: StageView): Yaml {
 function lower(view: StageView): Outcome<EngineBundle> {
   const found = problems(view);
   if (found.length > 0) return failed(found);
-  const rewards = view.rewards.map((r) => ({
-    name: r.name,
-    kind: r.kind.value,
-    pattern: r.pattern?.value,
-    command: r.command?.value,
-    timeout: r.timeout.value,
-    weight: r.weight.value,
-  }));
   return {
     value: {
       files: [
@@ -141,7 +136,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
         },
         { path: "verl_reward.py", text: verlRewardPy },
         { path: "rewards.py", text: rewardsPy },
-        { path: "rewards.json", text: json(rewards) },
+        { path: "rewards.json", text: rewardsJson(view) },
         { path: "prompts.py", text: promptsPy },
         { path: "mix.py", text: mixPy },
         { path: "data.json", text: json(dataSettings(view)) },
