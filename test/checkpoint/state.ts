@@ -2,7 +2,7 @@ import type { TrainingState } from "../../src/runtime/interfaces.js";
 
 /** A state that is a function of its step, so that a mixture of two is noticed. */
 export function stateOf(step: number, size = 100_000): TrainingState {
-  const fill = (salt: number) => Float32Array.from({ length: size }, (_, i) => Math.fround(Math.sin(i * salt + step)));
+  const fill = (salt: number) => fillWith(size, (i) => ((i * salt + step * 7919) % 65_521) / 7);
   return {
     step,
     tokens: step * 1024,
@@ -13,4 +13,10 @@ export function stateOf(step: number, size = 100_000): TrainingState {
       { name: "empty", shape: [0], values: new Float32Array() },
     ],
   };
+}
+
+function fillWith(size: number, value: (i: number) => number): Float32Array {
+  const out = new Float32Array(size);
+  for (let i = 0; i < size; i++) out[i] = value(i);
+  return out;
 }
