@@ -70,6 +70,9 @@ export interface Algebra<T> {
   floats(values: Float32Array, shape: readonly number[]): T;
   ints(values: Int32Array, shape: readonly number[]): T;
 
+  /** Zeros, in place. */
+  clear(x: T): void;
+
   /** op(a) · op(b) of two matrices. */
   matmul(a: T, b: T, transposeA: boolean, transposeB: boolean): T;
   matmulInto(into: T, a: T, b: T, transposeA: boolean, transposeB: boolean): void;

@@ -98,6 +98,7 @@ export function headLoss<T>(
       }
       if (db !== undefined) algebra.sumRowsInto(db, logits);
       const chunkDx = algebra.matmul(logits, context.weight(w!), false, transposed);
+      if (context.round !== undefined) algebra.round(chunkDx, context.round);
       algebra.putRows(dx, chunkDx, first);
       algebra.free(chunkDx);
     }
@@ -106,4 +107,19 @@ export function headLoss<T>(
   }
   algebra.free(x);
   return { losses, dx };
+}
+
+/** Takes ownership of `x`. */
+export function headLogits<T>(context: OpContext<T>, head: Head, x: T): T {
+  const { algebra } = context;
+  const [w, b] = head.projection.weights;
+  let logits = algebra.matmul(x, context.weight(w!), false, !flag(head.projection, "transposed"));
+  algebra.free(x);
+  if (b !== undefined) algebra.addBias(logits, context.weight(b));
+  for (const op of head.after) {
+    const [next] = opPrograms[op.kind]!.forward(context, op, [logits]).outputs;
+    algebra.free(logits);
+    logits = next!;
+  }
+  return logits;
 }

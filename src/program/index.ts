@@ -1,8 +1,18 @@
 /** A training step as a program over an algebra of tensors: the runtime computes it, the planner measures it. */
 export * from "./algebra.js";
+export { formats } from "./formats.js";
 export { headOf, splitHead } from "./head.js";
 export { type LayerSaved, layerBackward, layerForward } from "./layer.js";
-export { type MicroBatch, type ModelState, microBatchStep, ropeTables, weightKey } from "./model.js";
+export { lastLogits, type MicroBatch, type ModelState, microBatchStep, ropeTables, weightKey } from "./model.js";
 export { type OpContext, opPrograms } from "./ops/index.js";
 export { attentionScratch, type Rates, type Shape, ShapeAlgebra } from "./shapes.js";
 export { makeState, type NamedWeight, storedWeights } from "./state.js";
+export {
+  applyUpdate,
+  type HostBatch,
+  makeOptimizer,
+  type OptimizerState,
+  putBatch,
+  refreshWeights,
+  type Update,
+} from "./step.js";

@@ -67,6 +67,10 @@ function scheduleOf(segment: Segment, dropped: Dropped): Schedule {
   return schedule;
 }
 
+function roundAll<T>({ algebra, round }: OpContext<T>, tensors: readonly (T | undefined)[]): void {
+  if (round !== undefined) for (const t of tensors) if (t !== undefined) algebra.round(t, round);
+}
+
 /** Takes ownership of `x`. */
 export function layerForward<T>(
   context: OpContext<T>,
@@ -93,6 +97,7 @@ export function layerForward<T>(
       op,
       op.inputs.map((id) => alive.get(id)!),
     );
+    roundAll(context, outputs);
     outputs.forEach((t, j) => {
       alive.set(op.outputs[j]!, t);
     });
@@ -137,6 +142,7 @@ export function layerBackward<T>(
     const op = producer.get(id)!;
     const inputs = op.inputs.map(ensure);
     const { outputs, internals } = programOf(op).forward(context, op, inputs);
+    roundAll(context, outputs);
     const made: (readonly [string, T])[] = [
       ...outputs.map((t, i) => [op.outputs[i]!, t] as const),
       ...internals.map((t, i) => [internal(op, i), t] as const),
@@ -178,6 +184,7 @@ export function layerBackward<T>(
     const internals = internalsOf(op).map(ensure);
     const dys = op.outputs.map((id) => gradients.get(id)!.tensor);
     const results = program.backward(context, op, { inputs, outputs, internals }, dys);
+    if (op.kind !== "add") roundAll(context, results);
     for (const id of needed) count(id, -1);
     op.outputs.forEach((id, i) => {
       algebra.free(dys[i]!);

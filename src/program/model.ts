@@ -1,8 +1,8 @@
 /** Forward and backward of one micro-batch through the whole stack. */
 import type { LayerKind, ModelGraph, Op } from "../model/graph.js";
 import type { RecomputeLayer } from "../planner/plan.js";
-import type { Algebra } from "./algebra.js";
-import { headLoss, headOf } from "./head.js";
+import type { Algebra, RoundFormat } from "./algebra.js";
+import { headLogits, headLoss, headOf } from "./head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "./layer.js";
 import { type OpContext, rotaryDim } from "./ops/index.js";
 import { num } from "./ops/types.js";
@@ -24,6 +24,7 @@ export interface ModelState<T> {
   readonly gradients: ReadonlyMap<string, T>;
   /** cos and sin tables by `ropeKey`. */
   readonly rope: ReadonlyMap<string, { readonly cos: T; readonly sin: T }>;
+  readonly round?: RoundFormat | undefined;
 }
 
 const fill = (pattern: string, layer: number): string => pattern.replaceAll("{layer}", String(layer));
@@ -78,17 +79,9 @@ export function ropeTables(op: Op, positions: number): { readonly cos: Float32Ar
 const droppedOf = (layer: RecomputeLayer | undefined): Dropped =>
   layer === undefined || layer.mode === "none" ? "none" : layer.mode === "full" ? "all" : layer.ops;
 
-/**
- * Losses of the micro-batch's tokens [tokens]; with `scale`, gradients of scale · Σ weight · loss are added to the state's.
- * `collective` is told when a layer's gradients are complete (data-parallel reduction can start).
- */
-export function microBatchStep<T>(
-  algebra: Algebra<T>,
-  state: ModelState<T>,
-  batch: MicroBatch<T>,
-  recompute: readonly RecomputeLayer[],
-  scale: number | undefined,
-): T {
+type Inputs<T> = Pick<MicroBatch<T>, "sequences" | "length" | "tokens" | "positions" | "segments">;
+
+function contexts<T>(algebra: Algebra<T>, state: ModelState<T>, batch: Inputs<T>) {
   const { graph } = state;
   const numbers = layerNumbers(graph);
   const kindAt = (i: number): LayerKind => graph.kinds[graph.stack[i]!]!;
@@ -101,26 +94,62 @@ export function microBatchStep<T>(
     segments: batch.segments,
     rope: (op) => state.rope.get(ropeKey(op))!,
     weight: (name) => state.weights.get(weightKey(kindAt(i), name, numbers[i]!))!,
+    round: state.round,
     gradient: (name) => state.gradients.get(weightKey(kindAt(i), name, numbers[i]!)),
   });
+  return { kindAt, contextOf };
+}
+
+const release = <T>(algebra: Algebra<T>, saved: LayerSaved<T>): void => {
+  for (const t of saved.tensors.values()) algebra.free(t);
+};
+
+/** Logits of the last position of one sequence [1, vocab]. */
+export function lastLogits<T>(algebra: Algebra<T>, state: ModelState<T>, batch: Inputs<T>): T {
+  const { kindAt, contextOf } = contexts(algebra, state, batch);
+  const top = state.graph.stack.length - 1;
+  let x = algebra.share(batch.tokens);
+  for (let i = 0; i < top; i++) {
+    const { y, saved } = layerForward(contextOf(i), kindAt(i), x, "all");
+    release(algebra, saved);
+    x = y;
+  }
+  const row = algebra.rows(x, algebra.shape(x)[0]! - 1, 1);
+  algebra.free(x);
+  const head = headOf(kindAt(top));
+  const { y, saved } = layerForward(contextOf(top), head.body, row, "all");
+  release(algebra, saved);
+  return headLogits(contextOf(top), head, y);
+}
+
+/**
+ * Losses of the micro-batch's tokens [tokens]; with `scale`, gradients of scale · Σ weight · loss are added to the state's.
+ */
+export function microBatchStep<T>(
+  algebra: Algebra<T>,
+  state: ModelState<T>,
+  batch: MicroBatch<T>,
+  recompute: readonly RecomputeLayer[],
+  scale: number | undefined,
+): T {
+  const { graph } = state;
+  const { kindAt, contextOf } = contexts(algebra, state, batch);
+
   const drop = (i: number): Dropped => (scale === undefined ? "all" : droppedOf(recompute.find((r) => r.layer === i)));
   const saved: LayerSaved<T>[] = [];
-  const release = (s: LayerSaved<T>): void => {
-    for (const t of s.tensors.values()) algebra.free(t);
-  };
   const top = graph.stack.length - 1;
   let x = algebra.share(batch.tokens);
   for (let i = 0; i < top; i++) {
     const result = layerForward(contextOf(i), kindAt(i), x, drop(i));
     x = result.y;
-    if (scale === undefined) release(result.saved);
+    if (scale === undefined) release(algebra, result.saved);
     else saved.push(result.saved);
   }
   const head = headOf(kindAt(top));
   const body = layerForward(contextOf(top), head.body, x, drop(top));
   const { losses, dx } = headLoss(contextOf(top), head, body.y, batch.targets, batch.weights, graph.vocab, scale);
   if (dx === undefined) {
-    release(body.saved);
+    release(algebra, body.saved);
     return losses;
   }
   let dy: T | undefined = layerBackward(contextOf(top), head.body, body.saved, dx, drop(top));

@@ -71,6 +71,9 @@ export class ShapeAlgebra implements Algebra<Shape> {
     this.move(count(dims));
     return this.make(dims);
   }
+  clear(x: Shape): void {
+    this.move(count(x.dims));
+  }
   floats(_values: Float32Array, dims: readonly number[]): Shape {
     return this.make(dims);
   }

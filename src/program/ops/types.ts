@@ -1,5 +1,5 @@
 import type { Op } from "../../model/graph.js";
-import type { Algebra } from "../algebra.js";
+import type { Algebra, RoundFormat } from "../algebra.js";
 
 /** What ops of one layer see while they run. */
 export interface OpContext<T> {
@@ -17,6 +17,8 @@ export interface OpContext<T> {
   readonly weight: (name: string) => T;
   /** Where its gradient adds up; undefined for frozen weights. */
   readonly gradient: (name: string) => T | undefined;
+  /** Activations and their gradients are rounded to this after every op; undefined: fp32. */
+  readonly round: RoundFormat | undefined;
 }
 
 export interface Saved<T> {

@@ -31,9 +31,8 @@ export class WasmAlgebra implements Algebra<Tensor> {
     this.meter.add(4 * tensor.size);
     return tensor;
   }
-  private clear(x: Tensor): Tensor {
+  clear(x: Tensor): void {
     this.memory.floats(x).fill(0);
-    return x;
   }
 
   shape(x: Tensor): readonly number[] {
@@ -60,7 +59,9 @@ export class WasmAlgebra implements Algebra<Tensor> {
     this.memory.copy(this.at(into) + 4 * first * width, this.at(x), 4 * x.size);
   }
   zeros(shape: readonly number[]): Tensor {
-    return this.clear(this.make(shape));
+    const x = this.make(shape);
+    this.clear(x);
+    return x;
   }
   floats(values: Float32Array, shape: readonly number[]): Tensor {
     const x = this.make(shape);

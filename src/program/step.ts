@@ -1,0 +1,119 @@
+/** The rest of an optimizer step, after its micro-batches: norm, clipping, update. */
+import type { Algebra } from "./algebra.js";
+import type { MicroBatch, ModelState } from "./model.js";
+import { type NamedWeight, storedWeights } from "./state.js";
+
+export interface HostBatch {
+  readonly sequences: number;
+  readonly length: number;
+  readonly tokens: Int32Array;
+  readonly targets: Int32Array;
+  readonly weights: Float32Array;
+  readonly segments?: Int32Array;
+  readonly positions?: Int32Array;
+}
+
+/** A micro-batch on the algebra's side. */
+export function putBatch<T>(algebra: Algebra<T>, b: HostBatch): MicroBatch<T> & { readonly free: () => void } {
+  const n = b.sequences * b.length;
+  const positions = b.positions ?? Int32Array.from({ length: n }, (_, i) => i % b.length);
+  const segments = b.segments === undefined ? undefined : algebra.ints(b.segments, [b.sequences, b.length]);
+  const batch = {
+    sequences: b.sequences,
+    length: b.length,
+    tokens: algebra.ints(b.tokens, [n]),
+    targets: algebra.ints(b.targets, [n]),
+    weights: algebra.floats(b.weights, [n]),
+    positions: algebra.ints(positions, [n]),
+    ...(segments === undefined ? {} : { segments }),
+  };
+  return {
+    ...batch,
+    free: () => {
+      for (const t of [batch.tokens, batch.targets, batch.weights, batch.positions]) algebra.free(t);
+      if (segments !== undefined) algebra.free(segments);
+    },
+  };
+}
+
+/** State of the optimizer by weight name. */
+export interface OptimizerState<T> {
+  readonly kind: "adamw" | "sgd";
+  readonly weights: readonly NamedWeight[];
+  readonly m: ReadonlyMap<string, T>;
+  /** AdamW only. */
+  readonly v: ReadonlyMap<string, T>;
+  /** fp32 masters, where the weights themselves are rounded. */
+  readonly masters: ReadonlyMap<string, T>;
+}
+
+export function makeOptimizer<T>(
+  algebra: Algebra<T>,
+  state: ModelState<T>,
+  kind: OptimizerState<T>["kind"],
+): OptimizerState<T> {
+  const weights = storedWeights(state.graph).filter((w) => state.gradients.has(w.name));
+  const zeros = (): Map<string, T> => new Map(weights.map((w) => [w.name, algebra.zeros(w.spec.shape)]));
+  const masters = new Map<string, T>();
+  if (state.round !== undefined)
+    for (const w of weights) masters.set(w.name, algebra.scale(state.weights.get(w.name)!, 1));
+  const m = zeros();
+  return { kind, weights, m, v: kind === "adamw" ? zeros() : new Map<string, T>(), masters };
+}
+
+/** The weights that compute, rounded from their masters. */
+export function refreshWeights<T>(algebra: Algebra<T>, state: ModelState<T>, optimizer: OptimizerState<T>): void {
+  if (state.round === undefined) return;
+  for (const [name, master] of optimizer.masters) {
+    const weight = state.weights.get(name)!;
+    algebra.clear(weight);
+    algebra.addInto(weight, master);
+    algebra.round(weight, state.round);
+  }
+}
+
+export interface Update {
+  readonly lr: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** 0: none. */
+  readonly clip: number;
+  /** From 1. */
+  readonly t: number;
+  /** Gradients are this many times too large. */
+  readonly lossScale: number;
+}
+
+/** Updates the weights and clears the gradients. Gives the gradient norm; where that is not finite nothing is updated. */
+export function applyUpdate<T>(
+  algebra: Algebra<T>,
+  state: ModelState<T>,
+  optimizer: OptimizerState<T>,
+  u: Update,
+): number {
+  let squares = 0;
+  for (const g of state.gradients.values()) squares += algebra.sumOfSquares(g);
+  const norm = Math.sqrt(squares) / u.lossScale;
+  if (Number.isFinite(norm)) {
+    const scale = (u.clip > 0 ? Math.min(1, u.clip / (norm + 1e-6)) : 1) / u.lossScale;
+    for (const { name, spec } of optimizer.weights) {
+      const p = optimizer.masters.get(name) ?? state.weights.get(name)!;
+      const m = optimizer.m.get(name)!;
+      const g = state.gradients.get(name)!;
+      const decay = spec.decay ? u.weightDecay : 0;
+      if (optimizer.kind === "adamw") {
+        algebra.adamw(p, m, optimizer.v.get(name)!, g, { ...u, decay, scale });
+      } else {
+        algebra.addInto(m, m, u.beta1 - 1);
+        algebra.addInto(m, g, scale);
+        algebra.addInto(p, p, -u.lr * decay);
+        algebra.addInto(p, m, -u.lr);
+      }
+    }
+    refreshWeights(algebra, state, optimizer);
+  }
+  for (const g of state.gradients.values()) algebra.clear(g);
+  return norm;
+}
