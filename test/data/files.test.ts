@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -70,6 +70,41 @@ describe("containers", () => {
     expect(await everything({ root, datasets: [dataset("d", "t/*.gz")] })).toEqual(["plain text"]));
   test("nothing there", async () => {
     await expect(everything({ root, datasets: [dataset("d", "no/*.txt")] })).rejects.toThrow(/LLMP6103/);
+  });
+});
+
+describe("files of other tools", () => {
+  const fixtures = join(import.meta.dirname, "fixtures");
+  test.each(["snappy", "zstd", "gzip", "none"])(
+    "Parquet by pyarrow, %s: lists of messages, numbers, nulls",
+    async (codec) => {
+      const root = folder({});
+      cpSync(join(fixtures, `chat_${codec}.parquet`), join(root, "d.parquet"));
+      const d = dataset("d", "d.parquet");
+      const chats = await everything({ root, datasets: [d], objective: "sft" });
+      expect(chats).toHaveLength(12);
+      expect(chats[4]).toBe("user\n4+4? é\nassistant\n8\n");
+      const { source } = await openTest({
+        root,
+        datasets: [d],
+        objective: "grpo",
+        length: 64,
+        sequences: 12,
+        steps: 1,
+      });
+      const { answers } = await source.batch(0);
+      expect([...(answers ?? [])].map(Number).sort((a, b) => a - b)).toEqual(docs.slice(0, 12).map((_, i) => 2 * i));
+      const { source: texts, diagnostics } = await openTest({ root, datasets: [d] });
+      expect(texts.train.d?.count).toBe(11);
+      expect(diagnostics[0]?.message).toMatch(/d.parquet:row 4: has no `text`/);
+    },
+  );
+  test("zstd with real compression", async () => {
+    const root = folder({});
+    cpSync(join(fixtures, "text.jsonl.zst"), join(root, "d.jsonl.zst"));
+    const texts = await everything({ root, datasets: [dataset("d", "d.jsonl.zst")] });
+    expect(texts).toHaveLength(30);
+    expect(texts[29]).toBe(`zstd row 29 ${"the same words again ".repeat(20)}`);
   });
 });
 
