@@ -44,7 +44,22 @@ export function interleaved({ ranks, virtual, microBatches }: ScheduleInput): St
       }
     }
     const total = microBatches * virtual;
-    const warmup = microBatches <= ranks ? total : Math.min(total, 2 * (ranks - rank - 1) + (virtual - 1) * ranks);
+    const warmup = Math.min(total, 2 * (ranks - rank - 1) + (virtual - 1) * ranks);
     return alternate(forwards, backwards, warmup);
+  });
+}
+
+/** ZB-H1 (Qi et al. 2024): 1F1B whose weight gradients lag behind by as many micro-batches as the rank's number. */
+export function zeroBubble(input: ScheduleInput): Step[][] {
+  return oneForwardOneBackward(input).map((steps, rank) => {
+    const waiting: Step[] = [];
+    const order: Step[] = [];
+    for (const step of steps) {
+      order.push(step);
+      if (step.kind !== "backward") continue;
+      waiting.push({ ...step, kind: "weight" });
+      if (waiting.length > rank) order.push(waiting.shift()!);
+    }
+    return [...order, ...waiting];
   });
 }

@@ -1,15 +1,12 @@
 /** Plays a schedule: a task starts when its rank is free and what it needs has arrived. */
-import { gpipe, interleaved, oneForwardOneBackward } from "./orders.js";
+import { gpipe, interleaved, oneForwardOneBackward, zeroBubble } from "./orders.js";
 import { scheduleTraits } from "./traits.js";
 import type { ScheduleInput, Simulation, Step, Task } from "./types.js";
 
 export function simulate(input: ScheduleInput): Simulation {
   const traits = scheduleTraits(input.kind);
-  const orders = { gpipe, "1f1b": oneForwardOneBackward, interleaved };
-  const tasks =
-    input.kind === "zero_bubble" || input.kind === "dualpipe"
-      ? playGreedy(input)
-      : playOrder(input, orders[input.kind](input));
+  const orders = { gpipe, "1f1b": oneForwardOneBackward, interleaved, zero_bubble: zeroBubble };
+  const tasks = input.kind === "dualpipe" ? playGreedy(input) : playOrder(input, orders[input.kind](input));
   const makespan = tasks.reduce((latest, t) => Math.max(latest, t.end), 0);
   const busy = tasks.reduce((sum, t) => sum + (t.end - t.start), 0);
   return {
@@ -50,8 +47,16 @@ class Progress {
   }
 }
 
+function durationsOf(input: ScheduleInput): Readonly<Record<Step["kind"], readonly number[]>> {
+  if (!scheduleTraits(input.kind).splitsBackward)
+    return { forward: input.forward, backward: input.backward, weight: [] };
+  const weight = input.weight ?? input.backward.map((b) => b / 2);
+  return { forward: input.forward, backward: input.backward.map((b, i) => b - weight[i]!), weight };
+}
+
 function playOrder(input: ScheduleInput, orders: readonly (readonly Step[])[]): Task[] {
   const progress = new Progress(input);
+  const durations = durationsOf(input);
   const next = orders.map(() => 0);
   const free = orders.map(() => 0);
   const tasks: Task[] = [];
@@ -64,9 +69,8 @@ function playOrder(input: ScheduleInput, orders: readonly (readonly Step[])[]): 
         const ready = progress.ready(step.kind, step.chunk, step.micro_batch);
         if (Number.isNaN(ready)) break;
         const start = Math.max(free[rank]!, ready);
-        const end = start + (step.kind === "forward" ? input.forward : input.backward)[step.chunk]!;
-        const done = step.kind === "forward" ? progress.forward : progress.backward;
-        done[progress.at(step.chunk, step.micro_batch)] = end;
+        const end = start + durations[step.kind][step.chunk]!;
+        if (step.kind !== "weight") progress[step.kind][progress.at(step.chunk, step.micro_batch)] = end;
         tasks.push({ rank, ...step, start, end });
         free[rank] = end;
         next[rank] = next[rank]! + 1;
@@ -78,14 +82,14 @@ function playOrder(input: ScheduleInput, orders: readonly (readonly Step[])[]): 
 }
 
 /**
- * Zero-bubble schedules by their rule instead of a table: of what is ready, a rank takes a backward first, then a forward
+ * DualPipe by its rule instead of a table: of what is ready, a rank takes a backward first, then a forward
  * while it may hold more activations, then a waiting weight gradient; it never starts later than it could.
  */
 function playGreedy(input: ScheduleInput): Task[] {
   const { ranks, virtual, microBatches: m } = input;
   const traits = scheduleTraits(input.kind);
   const chunks = ranks * virtual;
-  const weight = input.weight ?? input.backward.map((b) => b / 3);
+  const durations = durationsOf(input);
   const progress = new Progress(input);
   const owned = Array.from({ length: ranks }, (_, rank) =>
     Array.from({ length: chunks }, (_, c) => c).filter((c) => traits.rankOf(c, ranks) === rank),
@@ -125,12 +129,7 @@ function playGreedy(input: ScheduleInput): Task[] {
     if (best === undefined) throw new Error(`schedule ${input.kind} deadlocks`);
     const { rank, step, start } = best;
     const { chunk, micro_batch } = step;
-    const duration =
-      step.kind === "forward"
-        ? input.forward[chunk]!
-        : step.kind === "weight"
-          ? weight[chunk]!
-          : input.backward[chunk]! - weight[chunk]!;
+    const duration = durations[step.kind][chunk]!;
     const end = start + duration;
     tasks.push({ rank, ...step, start, end });
     free[rank] = end;

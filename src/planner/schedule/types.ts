@@ -12,7 +12,7 @@ export interface ScheduleInput {
   readonly forward: readonly Seconds[];
   /** Whole backward: gradients of inputs and of weights, recomputation included. */
   readonly backward: readonly Seconds[];
-  /** Of the backward, the part that computes weight gradients (zero-bubble schedules move it). Default: a third. */
+  /** Of the backward, the part that computes weight gradients (zero-bubble schedules move it). Default: half. */
   readonly weight?: readonly Seconds[];
   /** From one chunk to the next, when they are on different ranks. */
   readonly transfer: Seconds;

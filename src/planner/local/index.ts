@@ -1,0 +1,90 @@
+/**
+ * Memory and time of a step on our own runtime: the very program that runs (src/program), on shapes. Peak bytes are exact
+ * for the WASM backend; seconds come from the machine's measured rates.
+ */
+import type { ModelGraph } from "../../model/graph.js";
+import {
+  applyUpdate,
+  formats,
+  makeOptimizer,
+  makeState,
+  microBatchStep,
+  putBatch,
+  ShapeAlgebra,
+} from "../../program/index.js";
+import type { Candidate, LocalMachine } from "../types.js";
+
+export interface LocalPrediction {
+  /** Tensor bytes at the peak of a step. */
+  readonly peakBytes: number;
+  /** Weights, gradients, optimizer state and tables: alive between steps. */
+  readonly restBytes: number;
+  readonly stepSeconds: number;
+  readonly fits: boolean;
+}
+
+export interface LocalOptions {
+  /** Compute dtype of the stage's precision. */
+  readonly compute?: string;
+  readonly optimizer?: string;
+  readonly packing?: boolean;
+}
+
+/** What a machine does before it was ever calibrated: a 2020s x86 core on WASM. */
+export const defaultMachine: LocalMachine = {
+  backend: "wasm",
+  cores: 2,
+  memoryBytes: 8 * 2 ** 30,
+  heapBytes: 4_294_901_760,
+  matmulFlops: 36e9,
+  elementwiseBandwidth: 8e9,
+  kernelLaunchSeconds: 4e-6,
+  constants: { transcendentals: 4e8 },
+  calibrated: false,
+};
+
+const none = { lr: 0, beta1: 0, beta2: 0, eps: 1, weightDecay: 0, clip: 1, t: 1, lossScale: 1 };
+
+export function predictLocal(
+  graph: ModelGraph,
+  candidate: Pick<Candidate, "parallel" | "contextLength" | "recompute">,
+  machine: LocalMachine = defaultMachine,
+  options: LocalOptions = {},
+): LocalPrediction {
+  const algebra = new ShapeAlgebra({
+    matmulFlops: machine.matmulFlops,
+    elementwiseBandwidth: machine.elementwiseBandwidth,
+    launchSeconds: machine.kernelLaunchSeconds,
+    transcendentals: machine.constants?.transcendentals ?? 4e8,
+  });
+  const round = roundOf(options.compute ?? "fp32");
+  const empty = new Float32Array(0);
+  const state = { ...makeState(algebra, graph, candidate.contextLength, () => empty), round };
+  const optimizer = makeOptimizer(algebra, state, options.optimizer === "sgd" ? "sgd" : "adamw");
+  const restBytes = algebra.bytes;
+  algebra.seconds = 0;
+  const { micro_batch: sequences, accumulation } = candidate.parallel;
+  const length = candidate.contextLength;
+  const ids = new Int32Array(sequences * length);
+  // Micro-batches are alike: one is measured, and counts as often as there are.
+  const batch = putBatch(algebra, {
+    sequences,
+    length,
+    tokens: ids,
+    targets: ids,
+    weights: empty,
+    positions: ids,
+    ...(options.packing === true ? { segments: ids } : {}),
+  });
+  algebra.free(microBatchStep(algebra, state, batch, candidate.recompute, 1));
+  batch.free();
+  const microSeconds = algebra.seconds;
+  applyUpdate(algebra, state, optimizer, none);
+  const stepSeconds = microSeconds * accumulation + (algebra.seconds - microSeconds);
+  return { peakBytes: algebra.peak, restBytes, stepSeconds, fits: algebra.peak <= machine.heapBytes };
+}
+
+/** Compute dtypes below fp32 are emulated by rounding every activation, gradient and weight. */
+export function roundOf(compute: string): (typeof formats)[keyof typeof formats] | undefined {
+  return compute === "bf16" ? formats.bf16 : compute === "fp16" ? formats.fp16 : undefined;
+}
