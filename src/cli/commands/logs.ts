@@ -48,6 +48,12 @@ async function logs(name: string | undefined, options: Options): Promise<void> {
   const wanted = options.lines === "all" ? Number.POSITIVE_INFINITY : Number(options.lines);
   if (Number.isNaN(wanted) || wanted < 0) throw usage(`--lines ${options.lines} is neither a number nor \`all\``);
   let run = findRun(process.cwd(), name);
+  const remote = await import("../remote/index.js");
+  const job = remote.remoteOf(run.folder);
+  if (job !== undefined) {
+    await remote.printLogs(job, { follow: options.follow === true, lines: wanted, print: answer });
+    return;
+  }
   const rows = (): { stage: string; m: StepMetrics }[] =>
     run.stages
       .filter((s) => options.stage === undefined || s.name === options.stage)

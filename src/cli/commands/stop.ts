@@ -25,6 +25,13 @@ export function command(): Command {
 async function stop(name: string | undefined, now: boolean, seconds: number): Promise<void> {
   if (!(seconds >= 0)) throw usage("--wait takes a number of seconds");
   const run = findRun(process.cwd(), name);
+  const remote = await import("../remote/index.js");
+  const job = remote.remoteOf(run.folder);
+  if (job !== undefined) {
+    await remote.stop(job);
+    answer(`asked AWS to stop ${job.id}`);
+    return;
+  }
   const { record } = run;
   if (record === undefined || !run.alive) {
     answer(`run ${run.name} is not running (${run.status})`);

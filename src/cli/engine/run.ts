@@ -19,7 +19,8 @@ import { execa } from "execa";
 import { type Diagnostic, emitCodes } from "../../diagnostics/index.js";
 import { emit, loweringOf, stageInputs } from "../../emit/index.js";
 import type { Plan, StagePlan } from "../../planner/plan.js";
-import type { RunEvent, RunSummary, StepMetrics } from "../../runtime/types.js";
+import { openMetrics, recordRun } from "../../runtime/metrics/index.js";
+import { type RunEvent, RunFailure, type RunSummary, type StepMetrics } from "../../runtime/types.js";
 import { findPython, moduleOf } from "./python.js";
 
 export interface EngineRunOptions {
@@ -35,11 +36,7 @@ export interface EngineRunOptions {
 }
 
 /** Carries its diagnostic to the command, which shows it and ends with exit code 3. */
-export class EngineFailure extends Error {
-  constructor(readonly diagnostic: Diagnostic) {
-    super(`${diagnostic.code}: ${diagnostic.message}`);
-  }
-}
+export class EngineFailure extends RunFailure {}
 
 /** True where a plan is for engines that this module starts: not our own runtime, and on this machine. */
 export const runsOnEngine = (plan: Plan): boolean =>
@@ -48,7 +45,31 @@ export const runsOnEngine = (plan: Plan): boolean =>
 
 type Summary = RunSummary["stages"][number];
 
+/** The run folder is written here: `run.json`, `plan.json`, per stage `metrics.jsonl`, `final/`, `checkpoints/`; `summary.json`. */
 export async function* runEngine(plan: Plan, options: EngineRunOptions): AsyncGenerator<RunEvent> {
+  const sink = openMetrics(options.folder);
+  recordRun(options.folder, "running");
+  let ended = false;
+  try {
+    for await (const event of stages(plan, options)) {
+      sink.event(event);
+      if (event.kind === "step") sink.step(event.stage, event.metrics);
+      if (event.kind === "done") await sink.summary(event.summary);
+      yield event;
+    }
+    ended = true;
+    recordRun(options.folder, "done");
+  } catch (error) {
+    ended = true;
+    recordRun(options.folder, options.signal?.aborted === true ? "stopped" : "failed", (error as Error).message);
+    throw error;
+  } finally {
+    if (!ended) recordRun(options.folder, "stopped");
+    await sink.close();
+  }
+}
+
+async function* stages(plan: Plan, options: EngineRunOptions): AsyncGenerator<RunEvent> {
   const outcome = await emit("engine", plan);
   const [problem] = outcome.diagnostics.filter((d) => d.severity === "error");
   if (outcome.value === undefined) throw new EngineFailure(problem as Diagnostic);
@@ -86,7 +107,6 @@ export async function* runEngine(plan: Plan, options: EngineRunOptions): AsyncGe
     summaries.push(yield* stageEvents(stage, { ...options, python, own, engine }));
   }
   const summary = { stages: summaries };
-  writeFileSync(join(options.folder, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
   yield { kind: "done", summary };
 }
 

@@ -1,11 +1,9 @@
 /** The AWS SDK's errors as diagnostics: what to do, and never a credential. */
 import { type Diagnostic, emitCodes } from "../../diagnostics/index.js";
+import { RunFailure } from "../../runtime/types.js";
 
-export class RemoteFailure extends Error {
-  constructor(readonly diagnostic: Diagnostic) {
-    super(`${diagnostic.code}: ${diagnostic.message}`);
-  }
-}
+/** Shown by the command as a diagnostic; ends it with exit code 3. */
+export class RemoteFailure extends RunFailure {}
 
 /** Access keys, session tokens and signatures that a message may quote. */
 export const redact = (text: string): string =>

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { emitCodes } from "../../diagnostics/index.js";
 import type { Plan } from "../../planner/plan.js";
 import { RemoteFailure } from "./errors.js";
-import { describe, follow, prepare, type Remote, submit } from "./sagemaker.js";
+import { describe, follow, logs, prepare, type Remote, status, submit } from "./sagemaker.js";
 
 export { RemoteFailure, redact } from "./errors.js";
 export { describe, follow, logs, prepare, type Remote, status, stop, submit } from "./sagemaker.js";
@@ -56,6 +56,27 @@ export async function runRemote(plan: Plan, options: RemoteRunOptions): Promise<
   options.say(`created ${remote.id}`);
   if (options.detach !== true) await follow(remote, (s) => options.say(s.text), options.poll, options.signal);
   return remote;
+}
+
+/** The last lines of a job's output, and (with `follow`) the next ones until it ends. */
+export async function printLogs(
+  remote: Remote,
+  options: { readonly follow: boolean; readonly lines: number; readonly print: (line: string) => void },
+): Promise<void> {
+  if (remote.kind === "pipeline") {
+    options.print(`pipeline execution ${remote.id}: ${(await status(remote)).text}; its jobs' output is in CloudWatch`);
+    return;
+  }
+  let all = await logs(remote);
+  for (const { text } of all.slice(Math.max(0, all.length - options.lines))) options.print(text.trimEnd());
+  while (options.follow && (await status(remote)).state === "running") {
+    await new Promise((done) => setTimeout(done, 5000));
+    const after = (all.at(-1)?.at ?? 0) + 1;
+    const more = await logs(remote, after);
+    for (const { text } of more) options.print(text.trimEnd());
+    all = more.length > 0 ? more : all;
+  }
+  options.print(`${remote.id}: ${(await status(remote)).text}`);
 }
 
 /** The remote job of a run folder, where it has one: for `llmp runs`, `logs`, `stop` and resuming to follow it. */
