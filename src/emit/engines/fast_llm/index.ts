@@ -27,6 +27,8 @@ const formats: Readonly<Record<string, string>> = {
 const dtypes: Readonly<Record<string, string>> = { fp32: "fp32", bf16: "bf16", fp16: "fp16" };
 const zero: Readonly<Record<string, number | undefined>> = { none: undefined, zero1: 1, zero2: 2, zero3: 3 };
 
+const requirements = ["fast-llm[CORE,OPTIONAL,HUGGINGFACE] @ git+https://github.com/ServiceNow/Fast-LLM@7d61a1ba"];
+
 function problems(view: StageView): Diagnostic[] {
   const { model, optimizer } = view;
   const { parallel } = view.stage;
@@ -278,7 +280,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
       ],
       // Without it, ranks order their buffers differently and stop with "Desync detected" (measured with 0.4.0).
       env: { PYTHONHASHSEED: "0" },
-      requirements: ["fast-llm[CORE,OPTIONAL,HUGGINGFACE] @ git+https://github.com/ServiceNow/Fast-LLM@7d61a1ba"],
+      requirements,
       notes: [
         "Fast-LLM 0.4.0 is installed from source and needs Python 3.12 or newer and a C++ compiler.",
         ...(list.length > 1
@@ -290,4 +292,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const fastLlm: EngineLowering = { name: "fast_llm", lower };
+export const fastLlm: EngineLowering = { name: "fast_llm", requirements, lower };

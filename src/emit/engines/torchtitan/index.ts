@@ -16,6 +16,8 @@ import { modelArgs, modelName, modelProblems } from "./model.js";
 import { hasRegistry, registryPy } from "./registry.js";
 import { titanPy } from "./titan-py.js";
 
+const requirements = ["torch==2.13.0", "torchtitan==0.2.2", "torchao==0.18.0", "triton", "datasets==4.7.0"];
+
 function problems(view: StageView): Diagnostic[] {
   const { parallel } = view.stage;
   const found = modelProblems(view);
@@ -206,7 +208,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
       launcher: "torchrun",
       commands: [launch],
       env: { PYTORCH_CUDA_ALLOC_CONF: "expandable_segments:True" },
-      requirements: ["torch==2.13.0", "torchtitan==0.2.2", "torchao==0.18.0", "datasets==4.7.0"],
+      requirements,
       notes: [
         "train.toml is for torchtitan 0.2.2, which requirements.txt installs.",
         ...(hasRegistry(view)
@@ -218,4 +220,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const torchtitan: EngineLowering = { name: "torchtitan", lower };
+export const torchtitan: EngineLowering = { name: "torchtitan", requirements, lower };

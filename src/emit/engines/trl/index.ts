@@ -326,4 +326,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const trl: EngineLowering = { name: "trl", lower };
+export const trl: EngineLowering = { name: "trl", requirements, lower };
