@@ -24,6 +24,7 @@ export const commands: readonly CommandRow[] = [
   },
   { name: "diff", summary: "Compare two plans or files", load: () => import("./commands/diff.js") },
   { name: "sweep", summary: "Tabulate plans over lists of settings", load: () => import("./commands/sweep.js") },
+  { name: "run", summary: "Run a plan on this machine", load: () => import("./commands/run.js") },
   { name: "emit", summary: "Write job specs for other engines and clusters", load: () => import("./commands/emit.js") },
   { name: "runs", summary: "List runs", load: () => import("./commands/runs.js") },
   { name: "logs", summary: "Show the log of a run", load: () => import("./commands/logs.js") },
@@ -41,4 +42,6 @@ export const commands: readonly CommandRow[] = [
     summary: "Print a completion script for a shell",
     load: () => import("./commands/completion.js"),
   },
+  { name: "eval", summary: "Measure a trained model", load: () => import("./commands/eval.js") },
+  { name: "sample", summary: "Let a trained model write", load: () => import("./commands/sample.js") },
 ];

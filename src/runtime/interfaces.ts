@@ -115,8 +115,8 @@ export interface LanguageModel {
   readonly contextLength: number;
   /** Logits of the token that follows `tokens` (1 ≤ length ≤ contextLength). A longer prefix of the call before is cheap. */
   next(tokens: Int32Array): Promise<Float32Array>;
-  /** Log-probability of each target, row-major [sequences, length]. */
-  logProbs(tokens: Int32Array, targets: Int32Array, sequences: number, length: number): Promise<Float32Array>;
+  /** Log-probability of each target, row-major [sequences, length]; packed documents do not see each other. */
+  logProbs(batch: Omit<Batch, "weights">): Promise<Float32Array>;
   close(): Promise<void>;
 }
 

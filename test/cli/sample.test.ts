@@ -43,7 +43,7 @@ const alphabet: LanguageModel = {
     out[(tokens.at(-1) ?? 0) + 1] = 10;
     return out;
   },
-  logProbs: async (tokens, targets) =>
+  logProbs: async ({ tokens, targets }) =>
     Float32Array.from(tokens, (t, i) => (targets[i] === t + 1 ? 10 : 0) - Math.log(Math.exp(10) + 263)),
   close: async () => {},
 };
@@ -60,13 +60,13 @@ const graph = {
   kinds: { embedding: { id: "embedding", ops: [], tensors: {}, weights: { embedding }, input: "", output: "" } },
   stack: ["embedding"],
 } as unknown as ModelGraph;
-const needs = {
+const needs = async () => ({
   buildGraph: () => graph,
   open: async ({ weights }: { weights: WeightStore }) => {
     opened = weights;
     return alphabet;
   },
-};
+});
 
 async function run(command: Command, ...args: string[]): Promise<string> {
   said = "";

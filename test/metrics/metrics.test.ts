@@ -130,19 +130,22 @@ test("metrics, TensorBoard events, summary and report of a run", async () => {
 
 test("resuming drops what comes after the checkpoint, and a line cut off by a kill", async () => {
   const folder = join(temporary(), "demo");
-  const write = async (from: number, to: number) => {
+  const write = async (done: number, to: number) => {
     const sink = openMetrics(folder);
-    sink.event(started(from));
-    for (let n = from; n < to; n++) sink.step("base", step(n, { lr: from }));
+    sink.event(started(done));
+    for (let n = done + 1; n <= to; n++) sink.step("base", step(n, { lr: done }));
     await sink.close();
   };
   await write(0, 8);
   const path = join(folder, "base", "metrics.jsonl");
-  appendFileSync(path, '{"step":8,"lo');
+  appendFileSync(path, '{"step":9,"lo');
   await write(5, 10);
   const lines = readMetrics(path);
-  expect(lines.map((m) => m.step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(lines.map((m) => m.step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   expect(lines.map((m) => m.lr)).toEqual([0, 0, 0, 0, 0, 5, 5, 5, 5, 5]);
+  // Started anew in the same folder.
+  await write(0, 2);
+  expect(readMetrics(path).map((m) => m.step)).toEqual([1, 2]);
 });
 
 test("runs are found by name; a dead process is not a running one", async () => {

@@ -26,7 +26,7 @@ function parrot(text: string, logit = 8): LanguageModel {
     vocab: 260,
     contextLength: 8,
     next: async (tokens) => logits(tokens[tokens.length - 1] ?? 0),
-    logProbs: async (tokens, targets) =>
+    logProbs: async ({ tokens, targets }) =>
       Float32Array.from(tokens, (t, i) => {
         const row = logits(t);
         const sum = row.reduce((a, l) => a + Math.exp(l), 0);

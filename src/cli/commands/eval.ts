@@ -2,14 +2,14 @@ import path from "node:path";
 import { Command } from "commander";
 import { openSource } from "../../runtime/data/index.js";
 import { findRun } from "../../runtime/metrics/index.js";
-import { evaluateTask, type OpenRunOptions, openRun, perplexity, readTask } from "../../runtime/sample/index.js";
+import { evaluateTask, openLanguageModel, openRun, perplexity, readTask } from "../../runtime/sample/index.js";
 import { formatCount, formatNumber, formatPercent } from "../../units/index.js";
 import { reported } from "../failures.js";
 import { examples } from "../help.js";
 import { collect } from "../load.js";
 import { answer, answerJson, note } from "../output.js";
 import { table } from "../tables.js";
-import { numberOption } from "./sample.js";
+import { type Needs, numberOption } from "./sample.js";
 
 interface Options {
   readonly stage?: string;
@@ -20,8 +20,14 @@ interface Options {
   readonly json?: boolean;
 }
 
+export const command = (): Command =>
+  evalCommand(async () => ({
+    open: openLanguageModel,
+    buildGraph: (await import("../../model/index.js")).buildGraph,
+  }));
+
 /** `llmp eval [RUN]` */
-export function evalCommand(needs: Pick<OpenRunOptions, "open" | "buildGraph">): Command {
+export function evalCommand(needs: Needs): Command {
   return examples(
     new Command("eval")
       .description("Measure a trained model: perplexity on held-out data, multiple choice and exact match on tasks")
@@ -37,11 +43,7 @@ export function evalCommand(needs: Pick<OpenRunOptions, "open" | "buildGraph">):
   );
 }
 
-async function evaluate(
-  name: string | undefined,
-  options: Options,
-  needs: Pick<OpenRunOptions, "open" | "buildGraph">,
-): Promise<void> {
+async function evaluate(name: string | undefined, options: Options, needs: Needs): Promise<void> {
   const rows = numberOption("rows", options.rows, 1, Number.POSITIVE_INFINITY, true);
   const maxTokens = numberOption("tokens", options.tokens, 1, Number.POSITIVE_INFINITY, true);
   // Read before the model is opened: a wrong file is told at once.
@@ -51,7 +53,7 @@ async function evaluate(
   }));
   const run = findRun(process.cwd(), name);
   const opened = await openRun(run, {
-    ...needs,
+    ...(await needs()),
     ...(options.stage === undefined ? {} : { stage: options.stage }),
     ...(options.backend === undefined ? {} : { backend: options.backend }),
   });

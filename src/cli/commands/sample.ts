@@ -1,12 +1,15 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { findRun } from "../../runtime/metrics/index.js";
-import { generate, type OpenRunOptions, openRun } from "../../runtime/sample/index.js";
+import { generate, type OpenRunOptions, openLanguageModel, openRun } from "../../runtime/sample/index.js";
 import { chatRenderer } from "../../runtime/tokenizer/index.js";
 import { formatNumber } from "../../units/index.js";
 import { reported } from "../failures.js";
 import { examples } from "../help.js";
 import { answerJson, note, usage } from "../output.js";
+
+/** What opening a run's model needs; tests give their own. */
+export type Needs = () => Promise<Pick<OpenRunOptions, "open" | "buildGraph">>;
 
 interface Options {
   readonly prompt?: string;
@@ -32,8 +35,15 @@ export function numberOption(name: string, text: string, low: number, high: numb
   return value;
 }
 
+/** The model's graph and the executor load only when they are needed. */
+export const command = (): Command =>
+  sampleCommand(async () => ({
+    open: openLanguageModel,
+    buildGraph: (await import("../../model/index.js")).buildGraph,
+  }));
+
 /** `llmp sample [RUN] --prompt TEXT` */
-export function sampleCommand(needs: Pick<OpenRunOptions, "open" | "buildGraph">): Command {
+export function sampleCommand(needs: Needs): Command {
   return examples(
     new Command("sample")
       .description("Let a trained model write")
@@ -54,11 +64,7 @@ export function sampleCommand(needs: Pick<OpenRunOptions, "open" | "buildGraph">
   );
 }
 
-async function sample(
-  name: string | undefined,
-  options: Options,
-  needs: Pick<OpenRunOptions, "open" | "buildGraph">,
-): Promise<void> {
+async function sample(name: string | undefined, options: Options, needs: Needs): Promise<void> {
   const settings = {
     tokens: numberOption("tokens", options.tokens, 1, Number.POSITIVE_INFINITY, true),
     temperature: numberOption("temperature", options.temperature, 0, Number.POSITIVE_INFINITY, false),
@@ -69,7 +75,7 @@ async function sample(
   const samples = numberOption("samples", options.samples, 1, Number.POSITIVE_INFINITY, true);
   const run = findRun(process.cwd(), name);
   const opened = await openRun(run, {
-    ...needs,
+    ...(await needs()),
     ...(options.stage === undefined ? {} : { stage: options.stage }),
     ...(options.backend === undefined ? {} : { backend: options.backend }),
   });

@@ -6,11 +6,11 @@ import type { StepMetrics } from "../types.js";
 export class JsonlWriter {
   readonly #fd: number;
 
-  /** @param resumeAt steps from here on are dropped first: they will be done again. */
-  constructor(path: string, resumeAt = 0) {
+  /** @param done steps after this one are dropped first: they will be done again. Steps count from 1. */
+  constructor(path: string, done = 0) {
     mkdirSync(dirname(path), { recursive: true });
     if (existsSync(path)) {
-      const kept = readMetrics(path).filter((m) => m.step < resumeAt);
+      const kept = readMetrics(path).filter((m) => m.step <= done);
       writeFileSync(path, kept.map((m) => `${JSON.stringify(m)}\n`).join(""));
     }
     this.#fd = openSync(path, "a");

@@ -19,7 +19,7 @@ export async function perplexity(model: LanguageModel, batches: readonly Batch[]
   let sum = 0;
   let tokens = 0;
   for (const batch of batches) {
-    const logProbs = await model.logProbs(batch.tokens, batch.targets, batch.sequences, batch.length);
+    const logProbs = await model.logProbs(batch);
     for (let i = 0; i < logProbs.length; i++) {
       const weight = batch.weights[i] as number;
       sum -= weight === 0 ? 0 : weight * (logProbs[i] as number);
@@ -129,7 +129,12 @@ async function continuation(
   const start = before.length > 0 ? [...before] : [tokenizer.bos ?? tokenizer.endOfText ?? 0];
   const all = [...start, ...after].slice(-(model.contextLength + 1));
   const tokens = Int32Array.from(all.slice(0, -1));
-  const logProbs = await model.logProbs(tokens, Int32Array.from(all.slice(1)), 1, tokens.length);
+  const logProbs = await model.logProbs({
+    tokens,
+    targets: Int32Array.from(all.slice(1)),
+    sequences: 1,
+    length: tokens.length,
+  });
   let sum = 0;
   for (let i = Math.max(0, tokens.length - after.length); i < tokens.length; i++) sum += logProbs[i] as number;
   return sum;
