@@ -52,6 +52,9 @@ describe.skipIf(missing(trl))(`TRL${missing(trl) ? ` (${trl.reason})` : ""}`, { 
   it("pre-trains: the loss falls, and planned and measured stand side by side", () => {
     expect(first.steps.map((s) => s.step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(first.steps.at(-1)?.loss).toBeLessThan((first.steps[0]?.loss ?? 0) - 0.5);
+    // The planned schedule to the digit: two steps of warm-up to 3e-3, then a cosine to 3e-4.
+    const rates = [0.5, 1, ...[0, 1, 2, 3, 4, 5].map((i) => 0.1 + 0.9 * 0.5 * (1 + Math.cos((Math.PI * i) / 6)))];
+    for (const [i, s] of first.steps.entries()) expect(s.lr).toBeCloseTo(3e-3 * (rates[i] ?? 0), 10);
     const [stage] = first.summary?.stages ?? [];
     expect(stage?.predicted.step_seconds).toBe(0.5);
     expect(stage?.measured.step_seconds).toBeGreaterThan(0);

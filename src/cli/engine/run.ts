@@ -115,9 +115,7 @@ function linkInputs(plan: Plan, index: number, folder: string, options: EngineRu
   for (const input of stageInputs(plan, index)) {
     if (input.kind === "s3") continue;
     const path =
-      input.kind === "stage"
-        ? resolve(options.folder, input.from, "final")
-        : resolve(options.root, input.from.replace(/^hf:\/\//, ""));
+      input.kind === "stage" ? resolve(options.folder, input.from, "final") : resolve(options.root, input.from);
     if (!existsSync(path))
       throw new EngineFailure(
         emitCodes.report(

@@ -17,7 +17,7 @@ export interface Input {
   readonly folder: string;
   /** `s3://…` (a prefix without glob), a path on this machine, or the stage whose output it is. */
   readonly from: string;
-  readonly kind: "s3" | "local" | "stage" | "hub";
+  readonly kind: "s3" | "local" | "stage";
 }
 
 /** The folder part of a path or glob: what can be mounted or copied. */
@@ -28,8 +28,7 @@ export function folderOf(source: string): string {
   return fixed.slice(0, fixed.lastIndexOf("/") + 1);
 }
 
-const kindOf = (path: string): "s3" | "local" | "hub" =>
-  path.startsWith("s3://") ? "s3" : path.startsWith("hf://") ? "hub" : "local";
+const kindOf = (path: string): "s3" | "local" => (path.startsWith("s3://") ? "s3" : "local");
 
 export function inputs(view: StageView): Input[] {
   const list: Input[] = view.datasets.map((dataset) => {

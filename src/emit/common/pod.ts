@@ -53,7 +53,7 @@ export function resources(view: StageView): Record<string, Yaml> {
   };
 }
 
-const hubOrMounted = (input: Input): boolean => input.kind === "local" || input.kind === "hub";
+const mountable = (input: Input): boolean => input.kind === "local";
 
 /** The pod of one node: config from the ConfigMap, results on the shared volume or in S3. */
 export function podTemplate(
@@ -68,7 +68,7 @@ export function podTemplate(
   const links = stageLinks(view);
   const shared = "/shared";
   const where = (kind: string, of: StageView): string => `${shared}/llmp/${kind}/${of.jobName}`;
-  const mounted = inputs(view).filter(hubOrMounted);
+  const mounted = inputs(view).filter(mountable);
   const script = [
     "set -eu",
     "mkdir -p /llmp/engine",

@@ -43,15 +43,10 @@ function optimizer(view: StageView): { readonly optim: string; readonly optim_ar
   return { optim: "adamw_torch" };
 }
 
+/** The planned learning rate, step by step, is made by train.py: transformers' own warm-ups start from 0, not from a share. */
 function schedule(view: StageView): Yaml {
   const lr = learningRate(view);
-  if (lr.kind === "constant") return { lr_scheduler_type: "constant_with_warmup" };
-  if (lr.kind === "cosine") return { lr_scheduler_type: "cosine_with_min_lr", lr_scheduler_kwargs: { min_lr: lr.min } };
-  if (lr.kind === "linear" && lr.min === 0) return { lr_scheduler_type: "linear" };
-  return {
-    lr_scheduler_type: "warmup_stable_decay",
-    lr_scheduler_kwargs: { num_decay_steps: lr.decaySteps, min_lr_ratio: lr.minRatio, decay_type: "linear" },
-  };
+  return { kind: lr.kind, steps: view.stage.steps, warmup: lr.warmup, decay: lr.decaySteps, min_ratio: lr.minRatio };
 }
 
 /** Another stage reads this one's weights, and this one trains an adapter: they are merged at the end. */
@@ -149,8 +144,7 @@ function trainer(view: StageView): Yaml {
     per_device_train_batch_size: stage.parallel.micro_batch,
     gradient_accumulation_steps: stage.parallel.accumulation * groups,
     learning_rate: lr.peak,
-    warmup_steps: lr.warmup,
-    ...(schedule(view) as Record<string, Yaml>),
+    lr_scheduler_type: "constant",
     ...optimizer(view),
     weight_decay: opt.weightDecay,
     adam_beta1: opt.beta1,
@@ -244,6 +238,7 @@ function settings(view: StageView): Yaml {
         : view.tokenizer.kind.value === "bytes"
           ? { bytes: true }
           : { path: "tokenizer", chat_template: view.tokenizer.chatTemplate?.value },
+    schedule: schedule(view),
     trainer: trainer(view),
   };
 }

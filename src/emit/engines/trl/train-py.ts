@@ -1,6 +1,7 @@
 /** The program that runs a stage with TRL: a reader of train.yaml. All decisions are in that file. */
 export const trainPy = String.raw`"""Trains one stage with Hugging Face TRL. Written by llmp; every setting is in train.yaml and data.json beside it."""
 import json
+import math
 import os
 import sys
 import time
@@ -92,6 +93,27 @@ class Metrics(TrainerCallback):
             line["extra"] = extra
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def learning_rate(schedule):
+    """Share of the peak at a step (from 0): linear warm-up, then the planned curve down to min_ratio."""
+    steps, warmup, low = schedule["steps"], min(schedule["steps"], schedule["warmup"]), schedule["min_ratio"]
+
+    def share(step):
+        if step < warmup:
+            return (step + 1) / warmup
+        at = min(1.0, (step - warmup) / max(1, steps - warmup))
+        if schedule["kind"] == "constant":
+            return 1.0
+        if schedule["kind"] == "linear":
+            part = 1 - at
+        elif schedule["kind"] == "cosine":
+            part = 0.5 * (1 + math.cos(math.pi * at))
+        else:
+            part = min(1.0, max(0.0, (steps - step) / max(1e-9, schedule["decay"])))
+        return low + (1 - low) * part
+
+    return share
 
 
 def token_stream(data, tokenizer, size):
@@ -255,6 +277,14 @@ def main():
                 Dataset.from_list(held), tokenizer, trainer.args, False, None, "eval"
             )
         trainer.args.eval_strategy, trainer.args.eval_steps = "steps", config["evaluate"]
+    def create_scheduler(num_training_steps, optimizer=None):
+        trainer.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+            trainer.optimizer if optimizer is None else optimizer, learning_rate(config["schedule"])
+        )
+        trainer._created_lr_scheduler = True
+        return trainer.lr_scheduler
+
+    trainer.create_scheduler = create_scheduler
     if "--dry-run" in sys.argv:
         print("configuration loaded")
         return

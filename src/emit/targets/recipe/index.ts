@@ -113,7 +113,7 @@ function llmft(view: StageView): Yaml {
     trainer: { devices: view.devicesPerNode, num_nodes: view.nodes },
     training_config: {
       model_config: {
-        model_name_or_path: view.model.weights?.value.replace(/^hf:\/\//, "") ?? "/model",
+        model_name_or_path: view.model.weights?.value ?? "/model",
         multimodal: false,
         peft_config:
           adapter === undefined
