@@ -1,3 +1,5 @@
+export { configOf } from "./config.js";
 export { initialValues } from "./initial.js";
+export { type Builders, type RunOptions, runPlan } from "./run.js";
 export { learningRate } from "./schedule.js";
 export { type StageInput, type StageSummary, trainStage } from "./stage.js";

@@ -1,0 +1,151 @@
+import { readFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { Command } from "commander";
+import type { Plan } from "../../planner/plan.js";
+import type { RunEvent, RunSummary } from "../../runtime/types.js";
+import { formatBytes, formatCount, formatNumber, formatPercent, formatSeconds } from "../../units/index.js";
+import { reported } from "../failures.js";
+import { examples } from "../help.js";
+import { answer, answerJson, Exit, exit, note, usage } from "../output.js";
+import { exitOf, makePlan } from "../plan/make.js";
+import { table } from "../tables.js";
+
+interface Options {
+  readonly backend?: string;
+  readonly steps?: string;
+  readonly resume?: boolean | string;
+  readonly set?: readonly string[];
+  readonly json?: boolean;
+}
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+/** `llmp run FILE|PLAN` */
+export function command(): Command {
+  return examples(
+    new Command("run")
+      .description("Run a plan on this machine")
+      .argument("[file]", "a .llmp file, or a plan.json")
+      .option("--backend <name>", "wasm")
+      .option("--steps <count>", "stop every stage after so many steps")
+      .option("--resume [run]", "go on from the last checkpoint")
+      .option("--set <name=value>", "set a param or a key", collect, [])
+      .option("--json", "print the summary as JSON")
+      .action((file: string | undefined, options: Options) => reported(() => runCommand(file, options))),
+    ["llmp run examples/shakespeare.llmp", "llmp run shakespeare.plan.json --steps 20 --json"],
+  );
+}
+
+async function planOf(file: string | undefined, options: Options): Promise<Plan> {
+  if (file?.endsWith(".json") !== true) {
+    const { plan } = await makePlan(file, options.set === undefined ? {} : { set: options.set }, options.json === true);
+    if (plan.outcome !== "ok") throw new Exit(exitOf(plan));
+    return plan;
+  }
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Plan;
+  } catch {
+    throw usage(`${file} is not a plan`, "`llmp plan FILE -o x.plan.json` writes one");
+  }
+}
+
+async function runCommand(file: string | undefined, options: Options): Promise<void> {
+  const steps = options.steps === undefined ? undefined : Number(options.steps);
+  if (steps !== undefined && !(Number.isInteger(steps) && steps > 0))
+    throw usage(`--steps ${options.steps} is not a whole number above 0`);
+  const plan = await planOf(file, options);
+  const root = dirname(resolve(plan.source));
+  const name =
+    typeof options.resume === "string" ? basename(options.resume) : basename(plan.source).replace(/\.llmp$/, "");
+  const folder = join(root, "runs", name);
+  const controller = new AbortController();
+  // Once: save and stop. Twice: the default, at once.
+  const onSignal = (): void => {
+    note("stopping after this step; once more to stop at once");
+    controller.abort();
+  };
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
+  const { run } = await import("../../runtime/index.js");
+  let summary: RunSummary | undefined;
+  let steps_ = 0;
+  try {
+    for await (const event of run(plan, {
+      root,
+      folder,
+      stop: controller.signal,
+      resume: options.resume !== undefined && options.resume !== false,
+      ...(options.backend === undefined ? {} : { backend: options.backend }),
+      ...(steps === undefined ? {} : { steps }),
+    })) {
+      if (event.kind === "stage") steps_ = event.steps;
+      if (event.kind === "done") summary = event.summary;
+      show(event, steps_);
+    }
+  } finally {
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
+  }
+  if (summary === undefined) throw new Exit(exit.failed);
+  if (options.json === true) answerJson(summary);
+  else answer(planned(summary));
+}
+
+/** One line a step in a pipe; on a terminal the line of the last step is written over. */
+function show(event: RunEvent, steps: number): void {
+  switch (event.kind) {
+    case "stage":
+      note(`${event.stage}: ${event.steps} steps on ${event.backend}, from step ${event.startStep}`);
+      return;
+    case "step": {
+      const m = event.metrics;
+      const left = (steps - m.step) * m.step_seconds;
+      const line = [
+        `${event.stage} ${m.step}/${steps}`,
+        `loss ${m.loss.toFixed(4)}`,
+        `${formatCount(m.tokens_per_second)} tokens/s`,
+        formatBytes(m.peak_bytes),
+        `${formatSeconds(left)} left`,
+      ].join("  ");
+      if (process.stderr.isTTY === true) process.stderr.write(`\r\u001b[K${line}`);
+      else if (m.step === 1 || m.step % 10 === 0 || m.step === steps) note(line);
+      if (process.stderr.isTTY === true && m.step === steps) process.stderr.write("\n");
+      return;
+    }
+    case "evaluate":
+      for (const [name, loss] of Object.entries(event.losses))
+        note(`${event.stage} ${event.step}  held-out ${name} ${formatNumber(loss, 4)}`);
+      return;
+    case "checkpoint":
+      note(`${event.stage} ${event.step}  saved`);
+      return;
+    case "message":
+      note(event.text);
+  }
+}
+
+function planned(summary: RunSummary): string {
+  const rows = summary.stages.flatMap((s) => {
+    const off = (measured: number, predicted: number): string =>
+      predicted > 0 ? formatPercent(measured / predicted - 1, 2) : "";
+    return [
+      [
+        s.name,
+        "peak memory",
+        formatBytes(s.predicted.peak_bytes),
+        formatBytes(s.measured.peak_bytes),
+        off(s.measured.peak_bytes, s.predicted.peak_bytes),
+      ],
+      [
+        "",
+        "step",
+        formatSeconds(s.predicted.step_seconds),
+        formatSeconds(s.measured.step_seconds),
+        off(s.measured.step_seconds, s.predicted.step_seconds),
+      ],
+      ["", "tokens/s", "", formatCount(s.measured.tokens_per_second), ""],
+      ["", "loss", formatNumber(s.first_loss, 4), formatNumber(s.final_loss, 4), ""],
+    ];
+  });
+  return table(["stage", "", "planned", "measured", "off by"], rows);
+}

@@ -1,0 +1,13 @@
+/** Executes a plan on this machine. */
+import { buildModel } from "../model/index.js";
+import type { Plan } from "../planner/plan.js";
+import { configOf, type RunOptions, runPlan } from "./train/index.js";
+import type { RunEvent } from "./types.js";
+
+export { openLanguageModel } from "./execute/index.js";
+export type { RunOptions } from "./train/index.js";
+export * from "./types.js";
+
+/** Throws RunFailure for a user's mistake or a failing environment. */
+export const run = (plan: Plan, options: RunOptions): AsyncIterable<RunEvent> =>
+  runPlan(plan, options, { buildModel, configOf });

@@ -1,0 +1,34 @@
+/** What this runtime does not train yet, said before anything is loaded. */
+import type { Precision, Stage } from "../../checker/pipeline.js";
+import { runCodes } from "../../diagnostics/index.js";
+import type { ModelGraph } from "../../model/graph.js";
+import type { StagePlan } from "../../planner/plan.js";
+import { opPrograms } from "../../program/index.js";
+import { fail } from "../failure.js";
+
+const objectives = ["pretrain", "sft"];
+const optimizers = ["adamw", "sgd"];
+const computes = ["fp32", "tf32", "bf16", "fp16"];
+
+export function refuse(stage: Stage, plan: StagePlan, precision: Precision, graph: ModelGraph): void {
+  const no = (why: string, hint: string): never =>
+    fail(runCodes.report("LLMP6003", stage.span, { stage: stage.name, why }, { hints: [hint] }));
+  if (plan.cluster.provider !== "local")
+    no(`its cluster ${plan.cluster.name} is ${plan.cluster.provider}`, "`llmp emit` writes the job");
+  if (plan.engine !== "llmp") no(`it is planned for the engine ${plan.engine}`, "engine = llmp runs in this process");
+  if (!objectives.includes(stage.objective.kind))
+    no(`the objective ${stage.objective.kind} is planned and emitted, but not trained here`, "`llmp emit engine`");
+  if (!optimizers.includes(stage.optimizer.value.kind))
+    no(`the optimizer ${stage.optimizer.value.kind} is not built in`, `it has ${optimizers.join(", ")}`);
+  if (!computes.includes(precision.compute.value))
+    no(`compute in ${precision.compute.value} is not emulated`, `it has ${computes.join(", ")}`);
+  const { parallel } = plan;
+  if (parallel.data * parallel.tensor * parallel.pipeline * parallel.context * parallel.expert > 1)
+    no("its layout has more than one worker", "data = 1 and all other degrees 1");
+  for (const kind of Object.values(graph.kinds))
+    for (const op of kind.ops) {
+      const dropout = op.kind === "dropout" && !(Number(op.attrs.rate ?? op.attrs.p ?? 0) > 0);
+      if (op.kind !== "cross_entropy" && !dropout && opPrograms[op.kind] === undefined)
+        no(`the model has ${op.kind} (${op.id}), which is not trained here`, "`llmp emit engine`");
+    }
+}

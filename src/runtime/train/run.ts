@@ -1,0 +1,143 @@
+/** A plan's stages, one after the other, in a run folder (DESIGN section 7). */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { isAbsolute, join, resolve } from "node:path";
+import type { ModelSpec, Pipeline } from "../../checker/pipeline.js";
+import type { ModelGraph } from "../../model/graph.js";
+import type { Plan } from "../../planner/plan.js";
+import { startBackend } from "../backend/index.js";
+import { openCheckpoints } from "../checkpoint/index.js";
+import { openSource } from "../data/index.js";
+import { RunFailure } from "../failure.js";
+import type { WeightStore } from "../interfaces.js";
+import { openMetrics, recordRun } from "../metrics/index.js";
+import { loadTokenizer } from "../tokenizer/index.js";
+import type { RunEvent, RunSummary } from "../types.js";
+import { forGraph, openWeights } from "../weights/index.js";
+import { refuse } from "./refuse.js";
+import { type StageSummary, trainStage } from "./stage.js";
+
+export interface RunOptions {
+  /** Folder of the pipeline's file: data and weights are relative to it, `runs/` goes there. */
+  readonly root: string;
+  /** Folder of the run. */
+  readonly folder: string;
+  readonly backend?: string;
+  readonly steps?: number;
+  readonly resume?: boolean;
+  /** Aborted once: save and stop after the step. */
+  readonly stop?: AbortSignal;
+}
+
+export interface Builders {
+  readonly buildModel: (
+    pipeline: Pipeline,
+    model: string,
+    options?: { adapter?: string; freeze?: readonly string[] },
+  ) => ModelGraph;
+  /** Hugging Face's `config.json` of a model. */
+  readonly configOf: (spec: ModelSpec) => object;
+}
+
+export async function* runPlan(plan: Plan, options: RunOptions, build: Builders): AsyncGenerator<RunEvent> {
+  const { pipeline } = plan;
+  const backend = await startBackend(options.backend);
+  const graphs = plan.stages.map((stagePlan) => {
+    const stage = pipeline.stages.find((s) => s.name === stagePlan.name)!;
+    const precision = pipeline.precisions[stagePlan.precision]!;
+    const graph = build.buildModel(pipeline, stage.model.value, {
+      ...(stage.adapter === undefined ? {} : { adapter: stage.adapter.value }),
+      freeze: stage.freeze.value,
+    });
+    refuse(stage, stagePlan, precision, graph);
+    return { stage, stagePlan, precision, graph };
+  });
+  mkdirSync(options.folder, { recursive: true });
+  writeFileSync(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
+  recordRun(options.folder, "running");
+  const metrics = openMetrics(options.folder);
+  const summaries: StageSummary[] = [];
+  const tell = (event: RunEvent): RunEvent => {
+    metrics.event(event);
+    if (event.kind === "step") metrics.step(event.stage, event.metrics);
+    return event;
+  };
+  try {
+    for (const { stage, stagePlan, precision, graph } of graphs) {
+      const spec = pipeline.models[stage.model.value]!;
+      const tokenizerSpec = stage.tokenizer === undefined ? undefined : pipeline.tokenizers[stage.tokenizer.value];
+      const tokenizer = await loadTokenizer(tokenizerSpec, { folder: options.root, vocab: spec.vocab.value });
+      const { source, diagnostics } = await openSource({
+        pipeline,
+        stage,
+        tokenizer,
+        vocab: Math.max(spec.vocab.value, tokenizer.vocab),
+        request: {
+          root: options.root,
+          stage: stage.name,
+          sequences: stagePlan.global_batch,
+          length: stagePlan.context_length,
+          steps: stagePlan.steps,
+          seed: stage.seed.value,
+        },
+      });
+      for (const d of diagnostics) yield tell({ kind: "message", level: "warning", text: `${d.code}: ${d.message}` });
+      const weights = startWeights(options, stage.startsFrom, spec, graph);
+      const checkpoints = openCheckpoints({
+        stageFolder: join(options.folder, stage.name),
+        planHash: plan.hash,
+        files: { ...tokenizer.files(), "config.json": `${JSON.stringify(build.configOf(spec), null, 2)}\n` },
+      });
+      const training = trainStage({
+        graph,
+        stage,
+        plan: stagePlan,
+        precision,
+        backend,
+        source,
+        checkpoints,
+        resume: options.resume === true,
+        ...(weights === undefined ? {} : { weights }),
+        ...(options.steps === undefined ? {} : { steps: options.steps }),
+        ...(options.stop === undefined ? {} : { stop: options.stop }),
+      });
+      for (;;) {
+        const next = await training.next();
+        if (next.done === true) {
+          summaries.push(next.value);
+          break;
+        }
+        yield tell(next.value);
+      }
+      await source.close();
+      await weights?.close();
+      if (options.stop?.aborted === true) break;
+    }
+    const summary: RunSummary = { stages: summaries };
+    recordRun(options.folder, options.stop?.aborted === true ? "stopped" : "done");
+    await metrics.summary(summary);
+    yield tell({ kind: "done", summary });
+  } catch (error) {
+    recordRun(options.folder, "failed", error instanceof RunFailure ? error.diagnostic.message : String(error));
+    throw error;
+  } finally {
+    await metrics.close();
+  }
+}
+
+function startWeights(
+  options: RunOptions,
+  earlier: string | undefined,
+  spec: ModelSpec,
+  graph: ModelGraph,
+): WeightStore | undefined {
+  const given = spec.weights?.value;
+  const folder =
+    earlier !== undefined
+      ? join(options.folder, earlier, "final")
+      : given === undefined
+        ? undefined
+        : isAbsolute(given)
+          ? given
+          : resolve(options.root, given);
+  return folder === undefined ? undefined : forGraph(openWeights(folder), graph, folder);
+}
