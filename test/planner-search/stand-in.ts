@@ -91,9 +91,13 @@ export interface World {
 export const plainWorld: World = { efficiency: 0.5, savedPerFeature: 34, latency: 1e-5 };
 
 export function standIn(world: World = plainWorld): CostModel {
-  const cache = new Map<string, LayerCost>();
+  const caches = new Map<StageContext, Map<string, Map<number, LayerCost>>>();
   const layerCost: CostModel["layerCost"] = (context, kind, { parallel: p, contextLength }) => {
-    const key = `${context.policy.model} ${context.instance.name} ${kind} ${p.tensor} ${p.context} ${p.micro_batch} ${contextLength}`;
+    const byKind = caches.get(context) ?? new Map<string, Map<number, LayerCost>>();
+    caches.set(context, byKind);
+    const cache = byKind.get(kind) ?? new Map<number, LayerCost>();
+    byKind.set(kind, cache);
+    const key = ((p.tensor * 65536 + p.context) * 65536 + p.micro_batch) * 16 + Math.log2(contextLength) / 2;
     const known = cache.get(key);
     if (known !== undefined) return known;
     const tokens = (p.micro_batch * contextLength) / p.context;
@@ -212,13 +216,19 @@ export function standIn(world: World = plainWorld): CostModel {
       const p = partial.parallel;
       let seconds = 0;
       let elements = 0;
-      for (const kind of context.policy.stack) {
+      const layers = context.policy.stack.length - 2;
+      for (const kind of ["embedding", "dense", "head"]) {
         const cost = layerCost(context, kind, partial);
-        seconds += cost.forwardSeconds + cost.backwardSeconds + cost.forwardCommSeconds + cost.backwardCommSeconds;
-        elements += cost.parameters[0];
+        const n = kind === "dense" ? layers : 1;
+        seconds +=
+          n * (cost.forwardSeconds + cost.backwardSeconds + cost.forwardCommSeconds + cost.backwardCommSeconds);
+        elements += n * cost.parameters[0];
       }
       const mean = seconds / p.pipeline;
-      return { stepSeconds: mean * p.accumulation, peakBytes: states(p, elements) / p.pipeline };
+      return {
+        stepSeconds: mean * (p.accumulation + (p.pipeline - 1) / p.virtual),
+        peakBytes: states(p, elements) / p.pipeline,
+      };
     },
     memoryPlan: (context, c) => {
       const { ranks } = loads(context, c);

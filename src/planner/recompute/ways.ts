@@ -11,6 +11,16 @@ export interface Family {
   readonly member: (k: number, chunks: Chunks) => Placement;
 }
 
+/** Placements that do not depend on the layout are made once for a model. */
+const made = new WeakMap<ModelGraph, Map<string, Placement>>();
+function once(graph: ModelGraph, key: string, make: () => Placement): Placement {
+  const known = made.get(graph) ?? new Map<string, Placement>();
+  made.set(graph, known);
+  const placement = known.get(key) ?? make();
+  known.set(key, placement);
+  return placement;
+}
+
 const single = (name: string, placement: Placement): Family => ({ name, size: () => 1, member: () => placement });
 
 /** `auto`: all that the engine can do; a fixed or listed way: that one. */
@@ -23,12 +33,28 @@ export function families(
   const layers = graph.stack.length - 2;
   const all: Family[] = [];
   const offers = (mode: string): boolean => can.includes(mode) || can.includes("perLayer");
-  if (offers("none") || can.length === 0) all.push(single("none", none(graph)));
-  if (offers("selective")) all.push(single("selective", selective(graph)));
+  if (offers("none") || can.length === 0)
+    all.push(
+      single(
+        "none",
+        once(graph, "none", () => none(graph)),
+      ),
+    );
+  if (offers("selective"))
+    all.push(
+      single(
+        "selective",
+        once(graph, "selective", () => selective(graph)),
+      ),
+    );
   if (offers("every") && layers > 2) {
     // Every 2nd layer is the most; every `layers`-th is one layer only.
     const steps = distinctSteps(layers);
-    all.push({ name: "every", size: () => steps.length, member: (k) => everyNth(graph, steps[k]!) });
+    all.push({
+      name: "every",
+      size: () => steps.length,
+      member: (k) => once(graph, `every ${steps[k]}`, () => everyNth(graph, steps[k]!)),
+    });
   }
   if (offers("block") && layers > 1) {
     const most = (chunks: Chunks): number =>
@@ -39,7 +65,13 @@ export function families(
       member: (k, chunks) => firstOfChunks(graph, chunks, k + 1),
     });
   }
-  if (offers("full")) all.push(single("full", full(graph)));
+  if (offers("full"))
+    all.push(
+      single(
+        "full",
+        once(graph, "full", () => full(graph)),
+      ),
+    );
   return all;
 }
 

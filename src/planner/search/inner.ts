@@ -223,10 +223,18 @@ function shiftLayers(
   return undefined;
 }
 
+/** Splits do not depend on sharding: many layouts of one configuration share them. */
+const splits = new WeakMap<Frame, Map<string, Chunks>>();
+
 /** Balanced by the time of each layer kind, embedding and head counted. */
 export function chunksFor(frame: Frame, parallel: ParallelPlan): Chunks {
   const { context, model } = frame;
   const { stack } = context.policy;
+  const known = splits.get(frame) ?? new Map<string, Chunks>();
+  splits.set(frame, known);
+  const key = `${parallel.tensor} ${parallel.context} ${parallel.expert} ${parallel.micro_batch} ${parallel.pipeline} ${parallel.virtual} ${parallel.schedule}`;
+  const split = known.get(key);
+  if (split !== undefined) return split;
   const times = new Map<string, number>();
   const seconds = stack.map((kind) => {
     let time = times.get(kind);
@@ -237,11 +245,13 @@ export function chunksFor(frame: Frame, parallel: ParallelPlan): Chunks {
     }
     return time;
   });
-  return splitStack({
+  const chunks = splitStack({
     seconds,
     pipeline: parallel.pipeline,
     virtual: parallel.virtual,
     schedule: parallel.schedule,
     even: !context.engine.can.unevenPipeline,
   });
+  known.set(key, chunks);
+  return chunks;
 }

@@ -26,7 +26,7 @@ export interface Choice extends Solved {
 export interface SearchResult {
   /** Time against money, fastest first; empty: nothing fits. */
   readonly front: readonly Choice[];
-  /** Best layouts of a configuration, best first. */
+  /** Layouts of a configuration that were evaluated on the way to its best, best first. */
   readonly runnersUp: (of: Configuration) => readonly Solved[];
   /** Where nothing fits: the layout with the smallest peak. */
   readonly smallest?: Solved & { readonly configuration: Configuration };
@@ -49,16 +49,7 @@ export interface AxisRecord {
   bound: Seconds;
 }
 
-const axesOf = (p: ParallelPlan): readonly (readonly [string, string])[] => [
-  ["tensor", String(p.tensor)],
-  ["pipeline", String(p.pipeline)],
-  ["context", String(p.context)],
-  ["expert", String(p.expert)],
-  ["micro_batch", String(p.micro_batch)],
-  ["shard", p.shard],
-  ["schedule", p.schedule],
-  ["virtual", String(p.virtual)],
-];
+const axisNames = ["tensor", "pipeline", "context", "expert", "micro_batch", "shard", "schedule", "virtual"] as const;
 
 const runnersKept = 6;
 
@@ -76,8 +67,8 @@ class State {
   private considered = 0;
   private evaluated = 0;
   private readonly reasons = new Map<string, number>();
-  private axes = new Map<string, AxisRecord>();
-  private readonly axesBy = new Map<Configuration, ReadonlyMap<string, AxisRecord>>();
+  private axes = new Map<string, Map<number | string, AxisRecord>>();
+  private readonly axesBy = new Map<Configuration, ReadonlyMap<string, ReadonlyMap<number | string, AxisRecord>>>();
   private choices: Choice[] = [];
   private readonly solved = new Map<Configuration, Solved[]>();
   private smallest: (Solved & { configuration: Configuration }) | undefined;
@@ -131,8 +122,7 @@ class State {
     const hopeless = (step: Seconds): boolean =>
       at(step).every((p) => this.choices.some((q) => q.seconds <= p.seconds && q.usd <= p.usd));
     const found: Solved[] = [];
-    const threshold = (): Seconds =>
-      found.length < runnersKept ? Number.POSITIVE_INFINITY : found[runnersKept - 1]!.evaluation.stepSeconds;
+    const threshold = (): Seconds => found[0]?.evaluation.stepSeconds ?? Number.POSITIVE_INFINITY;
     const space = {
       settings: this.problem.stage.parallel,
       can: context.engine.can,
@@ -221,23 +211,22 @@ class State {
     this.reasons.set(why, (this.reasons.get(why) ?? 0) + Math.max(n, why.includes("divide") ? 1 : n));
   }
 
-  private record(axis: string, value: string): AxisRecord {
-    const key = `${axis}=${value}`;
-    let record = this.axes.get(key);
+  private record(axis: string, value: number | string): AxisRecord {
+    let values = this.axes.get(axis);
+    if (values === undefined) {
+      values = new Map();
+      this.axes.set(axis, values);
+    }
+    let record = values.get(value);
     if (record === undefined) {
-      record = {
-        axis,
-        value,
-        fastest: Number.POSITIVE_INFINITY,
-        smallestMisfit: Number.POSITIVE_INFINITY,
-        bound: Number.POSITIVE_INFINITY,
-      };
-      this.axes.set(key, record);
+      const never = Number.POSITIVE_INFINITY;
+      record = { axis, value: String(value), fastest: never, smallestMisfit: never, bound: never };
+      values.set(value, record);
     }
     return record;
   }
   private each(p: ParallelPlan, change: (r: AxisRecord) => void): void {
-    for (const [axis, value] of axesOf(p)) change(this.record(axis, value));
+    for (const axis of axisNames) change(this.record(axis, p[axis]));
   }
   private fast(p: ParallelPlan, step: Seconds): void {
     this.each(p, (r) => {
@@ -274,7 +263,7 @@ class State {
       pruned: Math.max(0, this.considered - this.evaluated),
       reasons: this.reasons,
       complete: !this.stopped,
-      axes: (of) => [...(this.axesBy.get(of)?.values() ?? [])],
+      axes: (of) => [...(this.axesBy.get(of)?.values() ?? [])].flatMap((values) => [...values.values()]),
     };
   }
 }
