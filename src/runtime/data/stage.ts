@@ -33,7 +33,7 @@ export async function openStageData(
       pipeline,
       stage,
       tokenizer,
-      vocab: Math.max(vocab, tokenizer.vocab),
+      vocab: model === undefined ? tokenizer.vocab : vocab,
       request: { root, stage: stage.name, sequences, length, steps, seed: stage.seed.value },
       ...options,
     });
