@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Plan } from "../../planner/plan.js";
+import type { RunOptions } from "../../runtime/index.js";
 import type { RunEvent, RunSummary } from "../../runtime/types.js";
 import { formatBytes, formatCount, formatNumber, formatPercent, formatSeconds } from "../../units/index.js";
 import { reported } from "../failures.js";
@@ -16,6 +17,9 @@ interface Options {
   readonly resume?: boolean | string;
   readonly set?: readonly string[];
   readonly json?: boolean;
+  readonly yes?: boolean;
+  readonly detach?: boolean;
+  readonly suffix?: string;
 }
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
@@ -24,13 +28,16 @@ const collect = (value: string, before: readonly string[]): readonly string[] =>
 export function command(): Command {
   return examples(
     new Command("run")
-      .description("Run a plan on this machine")
+      .description("Run a plan: on this machine, or (with --yes) on SageMaker")
       .argument("[file]", "a .llmp file, or a plan.json")
       .option("--backend <name>", "wasm")
       .option("--steps <count>", "stop every stage after so many steps")
       .option("--resume [run]", "go on from the last checkpoint")
       .option("--set <name=value>", "set a param or a key", collect, [])
       .option("--json", "print the summary as JSON")
+      .option("--yes", "really submit to a remote cluster; without it, say what would be created")
+      .option("--detach", "do not follow a submitted job")
+      .option("--suffix <text>", "of a submitted job's name, to run the same plan again")
       .action((file: string | undefined, options: Options) => reported(() => runCommand(file, options))),
     ["llmp run examples/shakespeare.llmp", "llmp run shakespeare.plan.json --steps 20 --json"],
   );
@@ -58,6 +65,19 @@ async function runCommand(file: string | undefined, options: Options): Promise<v
   const name =
     typeof options.resume === "string" ? basename(options.resume) : basename(plan.source).replace(/\.llmp$/, "");
   const folder = join(root, "runs", name);
+  const { runsRemote, runRemote } = await import("../remote/index.js");
+  if (runsRemote(plan)) {
+    const { detach = false, suffix } = options;
+    await runRemote(plan, {
+      root,
+      folder,
+      yes: options.yes === true,
+      detach,
+      say: note,
+      ...(suffix === undefined ? {} : { suffix }),
+    });
+    return;
+  }
   const controller = new AbortController();
   // Once: save and stop. Twice: the default, at once.
   const onSignal = (): void => {
@@ -66,7 +86,7 @@ async function runCommand(file: string | undefined, options: Options): Promise<v
   };
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
-  const { run } = await import("../../runtime/index.js");
+  const run = await runnerOf(plan, options.backend);
   let summary: RunSummary | undefined;
   let steps_ = 0;
   try {
@@ -89,6 +109,17 @@ async function runCommand(file: string | undefined, options: Options): Promise<v
   if (summary === undefined) throw new Exit(exit.failed);
   if (options.json === true) answerJson(summary);
   else answer(planned(summary));
+}
+
+/** Our own runtime, or another engine on this machine. */
+async function runnerOf(
+  plan: Plan,
+  backend: string | undefined,
+): Promise<(plan: Plan, options: RunOptions) => AsyncIterable<RunEvent>> {
+  const { runEngine, runsOnEngine } = await import("../engine/run.js");
+  if (runsOnEngine(plan) && backend !== undefined)
+    throw usage("--backend is for llmp's own runtime", `this plan runs on ${plan.stages[0]?.engine}`);
+  return runsOnEngine(plan) ? runEngine : (await import("../../runtime/index.js")).run;
 }
 
 /** One line a step in a pipe; on a terminal the line of the last step is written over. */

@@ -1,23 +1,16 @@
 /** FILE|PLAN → Plan: a `.json` is a plan, anything else a `.llmp` file that is planned first. */
 import { readFileSync } from "node:fs";
-import { bundledHardware, mergeHardware } from "../../hardware/index.js";
 import type { Plan } from "../../planner/plan.js";
 import { planSchema } from "../../planner/plan.js";
-import { type LoadOptions, loadPipeline } from "../load.js";
-import { Exit, exit, showDiagnostics, usage } from "../output.js";
+import { Exit, exit, usage } from "../output.js";
+import { makePlan, type PlanInputs } from "../plan/make.js";
 
 /** Diagnostics are shown; ends with exit code 1 on errors, 4 where nothing fits. */
-export async function loadPlan(file: string | undefined, options: LoadOptions = {}): Promise<Plan> {
+export async function loadPlan(file: string | undefined, options: PlanInputs = {}): Promise<Plan> {
   if (file?.endsWith(".json") === true) return readPlan(file);
-  const { pipeline, host } = loadPipeline(file, options);
-  const { plan } = await import("../../planner/index.js");
-  const hardware = mergeHardware(bundledHardware(), pipeline.accelerators, pipeline.instances);
-  const outcome = plan(pipeline, hardware);
-  showDiagnostics(outcome.diagnostics, host.sources);
-  if (outcome.value === undefined) throw new Exit(exit.errors);
-  if (outcome.value.outcome === "infeasible")
-    throw new Exit(exit.infeasible, "no plan fits; `llmp plan` says what would");
-  return outcome.value;
+  const { plan } = await makePlan(file, options, true);
+  if (plan.outcome === "infeasible") throw new Exit(exit.infeasible, "no plan fits; `llmp plan` says what would");
+  return plan;
 }
 
 function readPlan(file: string): Plan {

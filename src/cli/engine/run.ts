@@ -28,9 +28,12 @@ export interface EngineRunOptions {
   readonly root: string;
   /** `runs/<name>`. */
   readonly folder: string;
-  readonly signal?: AbortSignal;
+  /** Aborted: the engine is ended; its last checkpoint stays. */
+  readonly stop?: AbortSignal;
   /** Go on from the checkpoints in the folder. */
   readonly resume?: boolean;
+  /** Stop every stage after so many steps. */
+  readonly steps?: number;
   /** Overrides the search for one. */
   readonly python?: string;
 }
@@ -61,7 +64,7 @@ export async function* runEngine(plan: Plan, options: EngineRunOptions): AsyncGe
     recordRun(options.folder, "done");
   } catch (error) {
     ended = true;
-    recordRun(options.folder, options.signal?.aborted === true ? "stopped" : "failed", (error as Error).message);
+    recordRun(options.folder, options.stop?.aborted === true ? "stopped" : "failed", (error as Error).message);
     throw error;
   } finally {
     if (!ended) recordRun(options.folder, "stopped");
@@ -69,7 +72,9 @@ export async function* runEngine(plan: Plan, options: EngineRunOptions): AsyncGe
   }
 }
 
-async function* stages(plan: Plan, options: EngineRunOptions): AsyncGenerator<RunEvent> {
+async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<RunEvent> {
+  const { steps = Number.POSITIVE_INFINITY } = options;
+  const plan: Plan = { ...whole, stages: whole.stages.map((s) => ({ ...s, steps: Math.min(s.steps, steps) })) };
   const outcome = await emit("engine", plan);
   const [problem] = outcome.diagnostics.filter((d) => d.severity === "error");
   if (outcome.value === undefined) throw new EngineFailure(problem as Diagnostic);
@@ -169,7 +174,7 @@ async function* stageEvents(stage: StagePlan, run: StageRun): AsyncGenerator<Run
     reject: false,
     detached: true,
     stdin: "ignore",
-    ...(run.signal === undefined ? {} : { cancelSignal: run.signal }),
+    ...(run.stop === undefined ? {} : { cancelSignal: run.stop }),
     forceKillAfterDelay: 10_000,
   });
   const last: string[] = [];
@@ -182,14 +187,14 @@ async function* stageEvents(stage: StagePlan, run: StageRun): AsyncGenerator<Run
     }
   })();
   // The whole group: the launcher's workers too.
-  const stop = (): void => {
+  const end = (): void => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
     } catch {
       // Gone already.
     }
   };
-  run.signal?.addEventListener("abort", stop, { once: true });
+  run.stop?.addEventListener("abort", end, { once: true });
   const seen: StepMetrics[] = [];
   let ended = false;
   const result = child.then((r) => {
@@ -206,7 +211,7 @@ async function* stageEvents(stage: StagePlan, run: StageRun): AsyncGenerator<Run
   const { exitCode, signal } = await result;
   await pump.catch(() => undefined);
   file.end();
-  run.signal?.removeEventListener("abort", stop);
+  run.stop?.removeEventListener("abort", end);
   for (const step of tail.read()) {
     seen.push(step);
     yield { kind: "step", stage: stage.name, metrics: step };

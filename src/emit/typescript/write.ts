@@ -246,6 +246,7 @@ export function trainProgram(plan: Plan): string {
     `Trains ${plan.stages.map((s) => s.name).join(", ")} on this machine.`.replace(/\*\//g, ""),
   );
   file.addImportDeclaration({ moduleSpecifier: "node:fs/promises", namedImports: ["readFile"] });
+  file.addImportDeclaration({ moduleSpecifier: "node:path", namedImports: ["join"] });
   file.addImportDeclaration({ moduleSpecifier: "llmp", namedImports: ["run", { name: "Plan", isTypeOnly: true }] });
   constant(
     file,
@@ -254,7 +255,8 @@ export function trainProgram(plan: Plan): string {
     'JSON.parse(await readFile(new URL("plan.json", import.meta.url), "utf8")) as Plan',
   );
   file.addStatements([
-    "for await (const event of run(plan, { directory: process.env.LLMP_PROJECT ?? process.cwd() })) {",
+    "const root = process.env.LLMP_PROJECT ?? process.cwd();",
+    `for await (const event of run(plan, { root, folder: join(root, "runs", ${ascii(plan.stages.at(-1)?.name ?? "run")}) })) {`,
     '  if (event.kind === "stage") console.log(`stage ${event.stage}: ${event.steps} steps on ${event.backend}`);',
     '  if (event.kind === "step") console.log(`${event.stage} ${event.metrics.step}: loss ${event.metrics.loss.toFixed(4)}, ${event.metrics.tokens_per_second.toFixed(0)} tokens/s`);',
     '  if (event.kind === "message") console.log(event.text);',
