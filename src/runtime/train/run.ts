@@ -70,7 +70,7 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         pipeline,
         stage,
         tokenizer,
-        vocab: Math.max(spec.vocab.value, tokenizer.vocab),
+        vocab: spec.vocab.value,
         request: {
           root: options.root,
           stage: stage.name,
