@@ -4,7 +4,7 @@ import type { Plan } from "../planner/plan.js";
 import { configOf, type RunOptions, runPlan } from "./train/index.js";
 import type { RunEvent } from "./types.js";
 
-export { openLanguageModel } from "./execute/index.js";
+export { openLanguageModel } from "./sample/index.js";
 export type { RunOptions } from "./train/index.js";
 export * from "./types.js";
 
