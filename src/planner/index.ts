@@ -4,15 +4,25 @@ import type { Outcome } from "../diagnostics/index.js";
 import type { Hardware } from "../hardware/types.js";
 import { buildModel } from "../model/index.js";
 import { costModel } from "./cost-model.js";
+import { localModel } from "./local-model.js";
 import { planPipeline } from "./pipeline-plan.js";
 import type { Plan } from "./plan.js";
 import type { CostModel, PlanOptions, StageContext } from "./types.js";
 
 export { canonicalJson, planHash } from "./canonical.js";
 
-/** Our own runtime is predicted by its own model of memory and time; all other engines by the physics of machines. */
-const modelFor = (_context: StageContext): CostModel => costModel;
+/** An engine that only this machine has is our own runtime, with its own model; all others follow the physics of machines. */
+const of = ({ engine }: StageContext): CostModel =>
+  engine.can.providers?.length === 1 && engine.can.providers[0] === "local" ? localModel : costModel;
+
+const dispatch: CostModel = {
+  layerCost: (context, kind, candidate) => of(context).layerCost(context, kind, candidate),
+  evaluate: (context, candidate) => of(context).evaluate(context, candidate),
+  lowerBound: (context, partial) => of(context).lowerBound(context, partial),
+  memoryPlan: (context, candidate) => of(context).memoryPlan(context, candidate),
+  timePlan: (context, candidate) => of(context).timePlan(context, candidate),
+};
 
 export function plan(pipeline: Pipeline, hardware: Hardware, options: PlanOptions = {}): Outcome<Plan> {
-  return planPipeline(pipeline, hardware, { build: buildModel, modelFor }, options);
+  return planPipeline(pipeline, hardware, { build: buildModel, modelFor: () => dispatch }, options);
 }

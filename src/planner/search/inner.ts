@@ -5,6 +5,7 @@ import type { ParallelPlan } from "../plan.js";
 import type { Placement } from "../recompute/modes.js";
 import { type Family, families } from "../recompute/ways.js";
 import type { Candidate, CostModel, Evaluation, StageContext } from "../types.js";
+import { placeLayers } from "./placement.js";
 import { allowed } from "./space.js";
 
 export interface Frame {
@@ -112,6 +113,11 @@ export function solveLayout(frame: Frame, parallel: ParallelPlan, limit: Seconds
         : { solved: moved, fits: true, shifted: true };
     };
     searchFamilies(ways, balanced, attempt, () => bound);
+    if (wanted === undefined && context.engine.can.recompute.includes("perLayer")) {
+      const kept = look(ways[0]!.member(0, balanced), balanced);
+      if (!fits(frame, kept.evaluation) && kept.evaluation.stepSeconds < bound)
+        placeLayers(frame, parallel, balanced, kept.evaluation, (placement) => look(placement, balanced).evaluation);
+    }
   }
   return {
     ...(best === undefined ? {} : { best }),
