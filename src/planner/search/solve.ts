@@ -51,6 +51,24 @@ export interface AxisRecord {
 
 const axisNames = ["tensor", "pipeline", "context", "expert", "micro_batch", "shard", "schedule", "virtual"] as const;
 
+const beaten = "slower than a layout already found, by its lower bound";
+
+/** A step time from which on the condition holds; it holds for all longer ones too. */
+function firstTrue(holds: (step: Seconds) => boolean): Seconds {
+  let high = 1e-6;
+  while (!holds(high)) {
+    high *= 2;
+    if (high > 1e12) return Number.POSITIVE_INFINITY;
+  }
+  let low = high / 2;
+  for (let i = 0; i < 50; i++) {
+    const middle = (low + high) / 2;
+    if (holds(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
 const runnersKept = 6;
 
 export function search(problem: StageProblem, model: CostModel, limit = Number.POSITIVE_INFINITY): SearchResult {
@@ -121,6 +139,7 @@ class State {
     /** A layout this slow would be beaten under every pricing by what is known from other configurations. */
     const hopeless = (step: Seconds): boolean =>
       at(step).every((p) => this.choices.some((q) => q.seconds <= p.seconds && q.usd <= p.usd));
+    const tooSlow = this.choices.length === 0 ? Number.POSITIVE_INFINITY : firstTrue(hopeless);
     const found: Solved[] = [];
     const threshold = (): Seconds => found[0]?.evaluation.stepSeconds ?? Number.POSITIVE_INFINITY;
     const space = {
@@ -146,13 +165,18 @@ class State {
           this.remember(frame, c, parallel, bound.peakBytes);
           continue;
         }
+        if (bound.stepSeconds >= tooSlow) {
+          this.count(beaten, ways);
+          this.slow(parallel, bound.stepSeconds);
+          continue;
+        }
         open.push({ parallel, step: bound.stepSeconds, ways });
       }
     }
     open.sort((a, b) => a.step - b.step);
     for (const { parallel, step, ways } of open) {
-      if (step >= threshold() || hopeless(step)) {
-        this.count("slower than a layout already found, by its lower bound", ways);
+      if (step >= threshold()) {
+        this.count(beaten, ways);
         this.slow(parallel, step);
         continue;
       }
