@@ -25,6 +25,11 @@ export const commands: readonly CommandRow[] = [
   { name: "diff", summary: "Compare two plans or files", load: () => import("./commands/diff.js") },
   { name: "sweep", summary: "Tabulate plans over lists of settings", load: () => import("./commands/sweep.js") },
   { name: "run", summary: "Run a plan on this machine", load: () => import("./commands/run.js") },
+  {
+    name: "doctor",
+    summary: "Show what this machine can run, and measure it",
+    load: () => import("./commands/doctor.js"),
+  },
   { name: "emit", summary: "Write job specs for other engines and clusters", load: () => import("./commands/emit.js") },
   { name: "runs", summary: "List runs", load: () => import("./commands/runs.js") },
   { name: "logs", summary: "Show the log of a run", load: () => import("./commands/logs.js") },

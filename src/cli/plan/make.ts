@@ -26,7 +26,12 @@ export async function makePlan(file: string | undefined, inputs: PlanInputs = {}
   const calibration = inputs.calibration === undefined ? undefined : readJson<CalibrationFile>(inputs.calibration);
   if (calibration !== undefined && calibration.schema !== "llmp.calibration/1")
     throw usage(`${inputs.calibration} is not a calibration`, "`llmp calibrate RUNS.jsonl -o FILE` writes one");
-  const outcome = plan(pipeline, hardwareWith(inputs.prices), calibration === undefined ? {} : { calibration });
+  const { readMachine } = await import("../../runtime/calibrate/index.js");
+  const local = readMachine();
+  const outcome = plan(pipeline, hardwareWith(inputs.prices), {
+    ...(calibration === undefined ? {} : { calibration }),
+    ...(local === undefined ? {} : { local }),
+  });
   if (!quiet || outcome.value === undefined) showDiagnostics(outcome.diagnostics, host.sources);
   if (outcome.value === undefined) throw new Exit(exit.infeasible);
   return { plan: outcome.value, diagnostics: outcome.diagnostics };
