@@ -77,9 +77,31 @@ export function search(problem: StageProblem, model: CostModel, limit = Number.P
   const order = problem.configurations
     .map((configuration, index) => ({ configuration, index, bound: state.idealSeconds(configuration) }))
     .sort((a, b) => a.bound * a.configuration.devices - b.bound * b.configuration.devices || a.index - b.index);
-  for (const { configuration } of order) state.visit(configuration);
+  // Rivals on the same machines (engines, precisions, lengths) first show their best few: the strongest then prunes the rest.
+  const rivals = new Map<string, Configuration[]>();
+  for (const { configuration: c } of order) {
+    const key = `${c.count} ${c.context.instance.name}`;
+    rivals.set(key, [...(rivals.get(key) ?? []), c]);
+  }
+  for (const group of rivals.values()) {
+    const prepared = group.map((c) => state.prepare(c));
+    const ranked = group.length === 1 ? prepared : [...prepared].sort((a, b) => state.probe(a) - state.probe(b));
+    for (const p of ranked) state.visit(p);
+  }
   return state.result();
 }
+
+interface Prepared {
+  readonly c: Configuration;
+  readonly frame: Frame;
+  readonly at: (step: Seconds) => readonly { pricing: Pricing; seconds: Seconds; usd: number; priced: boolean }[];
+  readonly hopeless: (step: Seconds) => boolean;
+  readonly open: readonly { parallel: ParallelPlan; step: Seconds; ways: number }[];
+  readonly axes: Map<string, Map<number | string, AxisRecord>>;
+}
+
+/** Layouts that a configuration shows of itself before the full pass. */
+const probed = 400;
 
 class State {
   private considered = 0;
@@ -117,8 +139,8 @@ class State {
     return { conditions, usd, priced };
   }
 
-  visit(c: Configuration): void {
-    if (this.stopped) return;
+  /** Enumerates and bounds the layouts of a configuration. */
+  prepare(c: Configuration): Prepared {
     this.axes = new Map();
     this.axesBy.set(c, this.axes);
     const { context, count, contextLength, globalBatch, devices } = c;
@@ -140,8 +162,6 @@ class State {
     const hopeless = (step: Seconds): boolean =>
       at(step).every((p) => this.choices.some((q) => q.seconds <= p.seconds && q.usd <= p.usd));
     const tooSlow = this.choices.length === 0 ? Number.POSITIVE_INFINITY : firstTrue(hopeless);
-    const found: Solved[] = [];
-    const threshold = (): Seconds => found[0]?.evaluation.stepSeconds ?? Number.POSITIVE_INFINITY;
     const space = {
       settings: this.problem.stage.parallel,
       can: context.engine.can,
@@ -174,6 +194,25 @@ class State {
       }
     }
     open.sort((a, b) => a.step - b.step);
+    return { c, frame, at, hopeless, open, axes: this.axes };
+  }
+
+  /** Work of the fastest of the first few layouts; they are looked at again in the full pass, from the cost model's caches. */
+  probe({ c, frame, open }: Prepared): number {
+    let best = Number.POSITIVE_INFINITY;
+    for (const { parallel } of open.slice(0, probed)) {
+      const { best: solved } = solveLayout(frame, parallel, best);
+      if (solved !== undefined) best = solved.evaluation.stepSeconds;
+    }
+    return best * c.steps;
+  }
+
+  visit({ c, frame, at, hopeless, open, axes }: Prepared): void {
+    if (this.stopped) return;
+    this.axes = axes;
+    const tooSlow = this.choices.length === 0 ? Number.POSITIVE_INFINITY : firstTrue(hopeless);
+    const found: Solved[] = [];
+    const threshold = (): Seconds => Math.min(tooSlow, found[0]?.evaluation.stepSeconds ?? Number.POSITIVE_INFINITY);
     for (const { parallel, step, ways } of open) {
       if (step >= threshold()) {
         this.count(beaten, ways);
