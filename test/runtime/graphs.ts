@@ -53,6 +53,8 @@ export interface Tiny {
   readonly layers: number;
   readonly cap?: number;
   readonly window?: number;
+  /** Spread of the initial matrices; 0.2 unless given. */
+  readonly std?: number;
 }
 
 /** Llama: RMSNorm, RoPE, grouped heads, SwiGLU, tied head. */
@@ -192,6 +194,10 @@ export function gpt2(t: Tiny): ModelGraph {
 }
 
 function graphOf(architecture: string, t: Tiny, kinds: Record<string, LayerKind>): ModelGraph {
+  for (const kind of Object.values(kinds))
+    for (const [name, spec] of Object.entries(kind.weights))
+      if (t.std !== undefined && spec.init.kind === "normal")
+        (kind.weights as Record<string, WeightSpec>)[name] = { ...spec, init: { kind: "normal", std: t.std } };
   return {
     schema: "llmp.graph/1",
     model: architecture,

@@ -17,7 +17,7 @@ import { llama } from "./graphs.js";
 const folder = mkdtempSync(join(tmpdir(), "llmp-run-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const graph = llama({ vocab: 320, hidden: 128, heads: 4, kvHeads: 2, ffn: 384, layers: 4 });
+const graph = llama({ vocab: 320, hidden: 128, heads: 4, kvHeads: 2, ffn: 384, layers: 4, std: 0.02 });
 function planOf(steps: number): Plan {
   const text = readFileSync("examples/shakespeare.llmp", "utf8");
   const { value: ast } = parse({ path: "examples/shakespeare.llmp", text });
