@@ -1,22 +1,13 @@
 /** Given the degrees: the best split of layers over ranks and the least recomputation that fits. */
-import type { Bytes, Seconds } from "../../units/index.js";
+import type { Seconds } from "../../units/index.js";
 import { type Chunks, splitStack, toChunks } from "../layout/chunks.js";
 import type { ParallelPlan } from "../plan.js";
 import type { Placement } from "../recompute/modes.js";
 import { type Family, families } from "../recompute/ways.js";
 import type { Candidate, CostModel, Evaluation, StageContext } from "../types.js";
+import type { Frame } from "./frame.js";
 import { placeLayers } from "./placement.js";
 import { allowed } from "./space.js";
-
-export interface Frame {
-  readonly model: CostModel;
-  readonly context: StageContext;
-  readonly count: number;
-  readonly contextLength: number;
-  readonly globalBatch: number;
-  /** Device memory that the plan may use (budget included). */
-  readonly capacity: Bytes;
-}
 
 export interface Solved {
   readonly candidate: Candidate;

@@ -6,7 +6,7 @@ import { type LayerOption, layerOptions } from "../recompute/options.js";
 import { placeRecompute } from "../recompute/place.js";
 import { scheduleTraits } from "../schedule/index.js";
 import type { Evaluation } from "../types.js";
-import type { Frame } from "./inner.js";
+import type { Frame } from "./frame.js";
 
 /** The peak is the evaluation's word: while it is above the capacity, ranks are placed anew with less room. */
 const attempts = 8;
