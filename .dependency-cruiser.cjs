@@ -40,6 +40,13 @@ module.exports = {
       to: { path: "^src/(planner|runtime|emit|report|lsp|cli)/" },
     },
     {
+      name: "L5b-program",
+      severity: "error",
+      // Only types of the planner: a plan says what to recompute.
+      from: { path: "^src/program/" },
+      to: { path: "^src/(planner/(?!plan\\.ts$)|runtime|emit|report|lsp|cli)" },
+    },
+    {
       name: "L6-planner",
       severity: "error",
       from: { path: "^src/planner/" },
@@ -78,7 +85,7 @@ module.exports = {
     {
       name: "core-is-pure",
       severity: "error",
-      from: { path: "^src/(text|units|diagnostics|parser|hardware|catalog|schema|checker|model|planner|report)/" },
+      from: { path: "^src/(text|units|diagnostics|parser|hardware|catalog|schema|checker|model|program|planner|report)/" },
       to: { dependencyTypes: ["core"] },
     },
     {
