@@ -4,7 +4,7 @@ import { type Chunks, splitStack, toChunks } from "../layout/chunks.js";
 import type { ParallelPlan } from "../plan.js";
 import type { Placement } from "../recompute/modes.js";
 import { type Family, families } from "../recompute/ways.js";
-import type { Candidate, CostModel, Evaluation, StageContext } from "../types.js";
+import type { Candidate, Evaluation } from "../types.js";
 import type { Frame } from "./frame.js";
 import { placeLayers } from "./placement.js";
 import { allowed } from "./space.js";
