@@ -71,6 +71,9 @@ function roundAll<T>({ algebra, round }: OpContext<T>, tensors: readonly (T | un
   if (round !== undefined) for (const t of tensors) if (t !== undefined) algebra.round(t, round);
 }
 
+/** Its gradients are other handles to the same data. */
+const passesOn = (op: Op): boolean => op.kind === "add" || op.kind === "dropout";
+
 /** Takes ownership of `x`. */
 export function layerForward<T>(
   context: OpContext<T>,
@@ -184,14 +187,14 @@ export function layerBackward<T>(
     const internals = internalsOf(op).map(ensure);
     const dys = op.outputs.map((id) => gradients.get(id)!.tensor);
     const results = program.backward(context, op, { inputs, outputs, internals }, dys);
-    if (op.kind !== "add") roundAll(context, results);
+    if (!passesOn(op)) roundAll(context, results);
     for (const id of needed) count(id, -1);
     op.outputs.forEach((id, i) => {
       algebra.free(dys[i]!);
       gradients.delete(id);
     });
     results.forEach((d, i) => {
-      if (d !== undefined) accumulate(op.inputs[i]!, d, op.kind !== "add");
+      if (d !== undefined) accumulate(op.inputs[i]!, d, !passesOn(op));
     });
   }
   for (const tensor of alive.values()) algebra.free(tensor);

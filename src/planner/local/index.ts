@@ -9,6 +9,7 @@ import {
   makeOptimizer,
   makeState,
   microBatchStep,
+  opPrograms,
   putBatch,
   ShapeAlgebra,
 } from "../../program/index.js";
@@ -51,6 +52,10 @@ export function predictLocal(
   machine: LocalMachine = defaultMachine,
   options: LocalOptions = {},
 ): LocalPrediction {
+  const missing = Object.values(graph.kinds).some((kind) =>
+    kind.ops.some((op) => op.kind !== "cross_entropy" && opPrograms[op.kind] === undefined),
+  );
+  if (missing) return roughly(graph, candidate, machine);
   const algebra = new ShapeAlgebra({
     matmulFlops: machine.matmulFlops,
     elementwiseBandwidth: machine.elementwiseBandwidth,
@@ -87,4 +92,17 @@ export function predictLocal(
 /** Compute dtypes below fp32 are emulated by rounding every activation, gradient and weight. */
 export function roundOf(compute: string): (typeof formats)[keyof typeof formats] | undefined {
   return compute === "bf16" ? formats.bf16 : compute === "fp16" ? formats.fp16 : undefined;
+}
+
+/** Models with ops that the runtime lacks (it refuses to train them) still get a figure: states, and FLOPs by rate. */
+function roughly(
+  graph: ModelGraph,
+  { parallel, contextLength }: Pick<Candidate, "parallel" | "contextLength">,
+  machine: LocalMachine,
+): LocalPrediction {
+  const restBytes = 4 * (graph.parameters + 3 * graph.trainableParameters);
+  const tokens = parallel.micro_batch * contextLength;
+  const peakBytes = restBytes + 4 * tokens * (graph.stack.length * 16 * graph.hidden + graph.vocab);
+  const stepSeconds = (6 * graph.activeParameters * tokens * parallel.accumulation) / machine.matmulFlops;
+  return { peakBytes, restBytes, stepSeconds, fits: peakBytes <= machine.heapBytes };
 }

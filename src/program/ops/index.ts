@@ -4,7 +4,7 @@ import { attention } from "./attention.js";
 import { embedding } from "./embedding.js";
 import { linear } from "./linear.js";
 import { norm } from "./norm.js";
-import { activation, add, gatedActivation, scale, softcap } from "./pointwise.js";
+import { activation, add, dropout, gatedActivation, scale, softcap } from "./pointwise.js";
 import { rope } from "./rope.js";
 import type { OpProgram } from "./types.js";
 
@@ -16,6 +16,7 @@ export const opPrograms: Readonly<Partial<Record<OpKind, OpProgram>>> = {
   activation,
   add,
   attention,
+  dropout,
   embedding,
   gated_activation: gatedActivation,
   linear,

@@ -27,8 +27,8 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
     no("its layout has more than one worker", "data = 1 and all other degrees 1");
   for (const kind of Object.values(graph.kinds))
     for (const op of kind.ops) {
-      const dropout = op.kind === "dropout" && !(Number(op.attrs.rate ?? op.attrs.p ?? 0) > 0);
-      if (op.kind !== "cross_entropy" && !dropout && opPrograms[op.kind] === undefined)
+      const active = op.kind === "dropout" && Number(op.attrs.rate ?? op.attrs.p ?? 0) > 0;
+      if (active || (op.kind !== "cross_entropy" && opPrograms[op.kind] === undefined))
         no(`the model has ${op.kind} (${op.id}), which is not trained here`, "`llmp emit engine`");
     }
 }
