@@ -82,6 +82,42 @@ export interface StackTraits {
   /** Reserved over allocated. */
   readonly allocatorSlack: number;
   readonly fusedOptimizer: boolean;
+  /** Measured over modelled seconds where all else is equal, by accelerator generation (`any` otherwise); fitted. */
+  readonly timeFactor?: Readonly<Record<string, number>>;
+  /** Elementwise passes over [tokens, ffn] of an MLP, forward. */
+  readonly ffnPasses?: number;
+  /** Passes over the logits (2 bytes each), forward and backward together. */
+  readonly lossPasses?: number;
+  /** Share of compute time that concurrent FSDP gathers take away (copies in and out, SM and bandwidth contention). */
+  readonly fsdpTax?: number;
+  /** Seconds of a step that no layer accounts for: optimizer launches, gradient norm, logging, data. */
+  readonly stepSeconds?: number;
+  /** Bytes a parameter of training state: weights as kept, gradients, optimizer with master. Absent: mixed precision as usual. */
+  readonly state?: StackState;
+  readonly activations?: StackActivations;
+  /** What `selective` means here: share of saved bytes kept, share of a layer's forward run again. */
+  readonly selective?: { readonly kept: number; readonly again: number; readonly unit: "attention" | "layer" };
+}
+
+export interface StackState {
+  readonly weights: number;
+  readonly gradients: number;
+  readonly optimizer: number;
+}
+
+/** Bytes saved for the backward, for each token and feature (Korthikanti et al. 2022 count them for Megatron). */
+export interface StackActivations {
+  /** Of each hidden feature: norms' inputs and outputs, residuals. */
+  readonly hidden: number;
+  /** Of each MLP feature with three matrices, and with two. */
+  readonly gated: number;
+  readonly plain: number;
+  /** Dropout masks and dropped values of each hidden feature, where the model trains with dropout. */
+  readonly dropout: number;
+  /** Of each query head: log-sum-exp and what else the kernel keeps. */
+  readonly head: number;
+  /** Unfused attention: bytes of each score. */
+  readonly score: number;
 }
 
 /** What an engine can run; the planner never chooses what its engine cannot. `true`/`false`, or the allowed values. */

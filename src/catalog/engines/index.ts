@@ -1,5 +1,5 @@
 /** All engines: what each can do (`capabilities/`) joined with how fast its software stack is (`stacks/`). */
-import type { EngineDescriptor, StackTraits } from "../types.js";
+import type { EngineDescriptor } from "../types.js";
 import { fastLlm } from "./capabilities/fast-llm.js";
 import { llmp } from "./capabilities/llmp.js";
 import { megatron } from "./capabilities/megatron.js";
@@ -10,11 +10,12 @@ import { torchtitan } from "./capabilities/torchtitan.js";
 import { trl } from "./capabilities/trl.js";
 import { verl } from "./capabilities/verl.js";
 import { neutral } from "./neutral.js";
+import { stacks } from "./stacks/index.js";
+
+export { type StackHints, stackOf, stacks } from "./stacks/index.js";
 
 /** Explicit, in order of preference where several can do a stage (see `defaultEngines`). */
 export const engineProfiles: readonly EngineProfile[] = [llmp, megatron, torchtitan, trl, fastLlm, nxd, verl, smp];
-
-const stacks: Readonly<Record<string, StackTraits>> = {};
 
 export const engines: readonly EngineDescriptor[] = engineProfiles.map(({ name, doc, versions, aliases, can }) => ({
   name,

@@ -1,0 +1,51 @@
+import { stack } from "./make.js";
+
+/** PyTorch FSDP1 through Composer, eager, FlashAttention 2. */
+export const llmFoundry = stack("llm-foundry", {
+  elementwisePasses: 20,
+  ffnPasses: 5,
+  lossBytesPerLogit: 10,
+  launchFloor: [0.0005, 0.0009],
+  selective: { kept: 0.5, again: 0.5, unit: "layer" },
+});
+
+/** IBM's FSDP1 trainer: compiled blocks; its selective recomputation is every k-th layer. */
+export const fmsFsdp = stack("fms-fsdp", {
+  compiled: true,
+  elementwisePasses: 9,
+  ffnPasses: 3,
+  launchFloor: [0.0002, 0.0004],
+  selective: { kept: 0.6, again: 0.4, unit: "layer" },
+});
+
+/** torchtitan, FSDP2, eager. Its selective recomputation keeps every second product and attention's output. */
+export const torchtitanEager = stack("torchtitan-eager", {
+  attention: "cudnn",
+  elementwisePasses: 22,
+  ffnPasses: 5,
+  lossBytesPerLogit: 12,
+  launchFloor: [0.0006, 0.001],
+  activations: { hidden: 14, gated: 8, plain: 6, dropout: 2, head: 4, score: 5 },
+  selective: { kept: 0.5, again: 0.35, unit: "layer" },
+});
+
+/** torchtitan with torch.compile of each block. */
+export const torchtitan = stack("torchtitan", {
+  attention: "cudnn",
+  compiled: true,
+  elementwisePasses: 9,
+  ffnPasses: 3,
+  lossBytesPerLogit: 10,
+  launchFloor: [0.00025, 0.0005],
+  selective: { kept: 0.45, again: 0.3, unit: "layer" },
+});
+
+/** MaxText: XLA, cuDNN attention, scheduled collectives. `minimal` rematerialisation keeps nearly all. */
+export const maxtext = stack("maxtext", {
+  attention: "cudnn",
+  compiled: true,
+  elementwisePasses: 8,
+  ffnPasses: 3,
+  launchFloor: [0, 0],
+  selective: { kept: 0.8, again: 0.1, unit: "layer" },
+});

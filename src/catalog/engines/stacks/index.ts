@@ -1,0 +1,80 @@
+/** Software stacks by name, and which one a published run used. */
+import type { StackTraits } from "../../types.js";
+import { fmsFsdp, llmFoundry, maxtext, torchtitan, torchtitanEager } from "./fsdp.js";
+import { megatron2022, megatronCore, nemo } from "./megatron.js";
+import { deepspeed, fastLlm, flashAttention, internevo, nxd, torchtune, trl } from "./trainers.js";
+
+export const stacks: Readonly<Record<string, StackTraits>> = {
+  "megatron-2022": megatron2022,
+  megatron: megatronCore,
+  nemo,
+  "llm-foundry": llmFoundry,
+  "fms-fsdp": fmsFsdp,
+  torchtitan,
+  "torchtitan-eager": torchtitanEager,
+  maxtext,
+  trl,
+  torchtune,
+  internevo,
+  "flash-attention": flashAttention,
+  fast_llm: fastLlm,
+  nxd,
+  deepspeed,
+  verl: torchtitanEager,
+  smp: llmFoundry,
+};
+
+/** Other names of engines, and the stack that is nearest to them. */
+const aliases: Readonly<Record<string, string>> = {
+  "megatron-lm": "megatron",
+  "megatron-core": "megatron",
+  "megatron-bridge": "nemo",
+  "megatron-deepspeed": "megatron-2022",
+  "nemo-framework": "nemo",
+  composer: "llm-foundry",
+  mosaicml: "llm-foundry",
+  fsdp: "llm-foundry",
+  pytorch: "torchtitan-eager",
+  "hf-trainer": "trl",
+  transformers: "trl",
+  peft: "trl",
+  unsloth: "torchtune",
+  axolotl: "trl",
+  accelerate: "trl",
+  litgpt: "llm-foundry",
+  "fast-llm": "fast_llm",
+  neuronx: "nxd",
+  neuron: "nxd",
+  optimum_neuron: "nxd",
+  colossalai: "internevo",
+  levanter: "maxtext",
+  jax: "maxtext",
+};
+
+export interface StackHints {
+  readonly compiled?: boolean;
+  readonly flash?: boolean;
+  /** Newer accelerators are never driven by a stack of 2022. */
+  readonly generation: string;
+  readonly sharded: boolean;
+}
+
+/** The stack of a run; `known` is false where the engine's name says nothing. */
+export function stackOf(
+  engine: string,
+  hints: StackHints,
+): { readonly name: string; readonly traits: StackTraits; readonly known: boolean } {
+  const lower = engine.toLowerCase().replaceAll(" ", "-");
+  let name = stacks[lower] === undefined ? aliases[lower] : lower;
+  name ??= Object.keys(stacks).find((s) => lower.includes(s)) ?? Object.keys(aliases).find((a) => lower.includes(a));
+  if (name !== undefined) name = aliases[name] ?? name;
+  const known = name !== undefined;
+  name ??= hints.sharded ? "llm-foundry" : "megatron";
+  if (name === "megatron-2022" && hints.flash !== false && hints.generation !== "ampere") name = "megatron";
+  if (name === "torchtitan" && hints.compiled === false) name = "torchtitan-eager";
+  if (name === "torchtitan-eager" && hints.compiled === true) name = "torchtitan";
+  let traits = stacks[name]!;
+  if (hints.flash === false && traits.attention !== "unfused") traits = { ...traits, attention: "unfused" };
+  if (hints.flash === true && traits.attention === "unfused") traits = { ...traits, attention: "flash2" };
+  return { name, traits, known };
+}

@@ -1,0 +1,38 @@
+import { stack } from "./make.js";
+
+/** Megatron-LM and Megatron-DeepSpeed of 2021–2022: eager kernels, unfused attention, fused softmax only. */
+export const megatron2022 = stack("megatron-2022", {
+  attention: "unfused",
+  elementwisePasses: 18,
+  ffnPasses: 5,
+  launchFloor: [0.001, 0.0013],
+  lossBytesPerLogit: 10,
+  overlap: { dataParallel: 0, fsdpPrefetch: false, tensorParallel: 0, pipeline: 0, expert: 0 },
+  activations: { hidden: 8, gated: 6, plain: 4, dropout: 2, head: 4, score: 5 },
+  fusedOptimizer: true,
+  stepSeconds: 0.02,
+  contextBytes: 1.5 * 1024 ** 3,
+});
+
+/** Megatron-Core with Transformer Engine, 2024 on: cuDNN attention, fused kernels, overlapped gradient reduction. */
+export const megatronCore = stack("megatron", {
+  attention: "cudnn",
+  elementwisePasses: 9,
+  ffnPasses: 3,
+  launchFloor: [0.0003, 0.0005],
+  lossBytesPerLogit: 6,
+  overlap: { dataParallel: 0.95, fsdpPrefetch: true, tensorParallel: 0, pipeline: 0, expert: 0 },
+  cachedWeightGradients: true,
+});
+
+/** NeMo and Megatron-Bridge recipes: Megatron-Core with every overlap on (TP user buffers, parameter gather). */
+export const nemo = stack("nemo", {
+  attention: "cudnn",
+  elementwisePasses: 9,
+  ffnPasses: 3,
+  launchFloor: [0.0003, 0.0005],
+  lossBytesPerLogit: 6,
+  overlap: { dataParallel: 0.98, fsdpPrefetch: true, tensorParallel: 0.6, pipeline: 0.7, expert: 0.2 },
+  cachedWeightGradients: true,
+  gradientBytes: 4,
+});

@@ -1,0 +1,63 @@
+import { stack } from "./make.js";
+
+/** Hugging Face Trainer, TRL: eager modules, fp32 norms and logits, PEFT adapters. */
+export const trl = stack("trl", {
+  elementwisePasses: 26,
+  ffnPasses: 5,
+  lossBytesPerLogit: 12,
+  launchFloor: [0.001, 0.0018],
+  gradientBytes: 2,
+  activations: { hidden: 16, gated: 8, plain: 6, dropout: 2, head: 4, score: 5 },
+});
+
+/** torchtune: bf16 states, chunked cross-entropy. */
+export const torchtune = stack("torchtune", {
+  elementwisePasses: 22,
+  ffnPasses: 5,
+  lossBytesPerLogit: 8,
+  launchFloor: [0.0006, 0.001],
+  gradientBytes: 2,
+  state: { weights: 2, gradients: 2, optimizer: 4 },
+  activations: { hidden: 12, gated: 8, plain: 6, dropout: 2, head: 4, score: 5 },
+});
+
+/** InternEvo: own hybrid ZeRO (`hybrid-zero` shards optimizer states over 8), FlashAttention. */
+export const internevo = stack("internevo", {
+  elementwisePasses: 16,
+  launchFloor: [0.0006, 0.0011],
+  gradientBytes: 2,
+  overlap: { dataParallel: 0.7, fsdpPrefetch: true, tensorParallel: 0, pipeline: 0, expert: 0 },
+});
+
+/** Dao-AILab's GPT trainer: fused dense, norm, rotary and loss kernels, FlashAttention 1–2. */
+export const flashAttention = stack("flash-attention", {
+  elementwisePasses: 9,
+  ffnPasses: 2,
+  lossPasses: 4,
+  lossBytesPerLogit: 4,
+  launchFloor: [0.0003, 0.0006],
+  gradientBytes: 2,
+});
+
+/** Fast-LLM: own Triton kernels, ZeRO stages, fused loss. */
+export const fastLlm = stack("fast_llm", {
+  elementwisePasses: 9,
+  ffnPasses: 3,
+  lossBytesPerLogit: 6,
+  launchFloor: [0.0003, 0.0006],
+  overlap: { dataParallel: 0.9, fsdpPrefetch: true, tensorParallel: 0.3, pipeline: 0.5, expert: 0 },
+});
+
+/** NeuronX Distributed: graphs compiled ahead, no launch floor. */
+export const nxd = stack("nxd", { compiled: true, elementwisePasses: 10, ffnPasses: 3, launchFloor: [0, 0] });
+
+/** DeepSpeed ZeRO under Hugging Face: bf16 copies sharded, fp32 master and moments in the optimizer. */
+export const deepspeed = stack("deepspeed", {
+  elementwisePasses: 24,
+  ffnPasses: 5,
+  lossBytesPerLogit: 12,
+  launchFloor: [0.001, 0.0018],
+  gradientBytes: 2,
+  state: { weights: 2, gradients: 2, optimizer: 12 },
+  activations: { hidden: 16, gated: 8, plain: 6, dropout: 2, head: 4, score: 5 },
+});

@@ -1,0 +1,27 @@
+/** Memory and time of a layout on accelerators: the physics, under the contract of the search. */
+import { fitsDevice, memoryPlan } from "./memory/plan.js";
+import { rankMemory } from "./memory/rank.js";
+import { lowerBound } from "./time/bound.js";
+import { jobOfCandidate } from "./time/job-of-candidate.js";
+import { layerCost } from "./time/layer-cost.js";
+import { timePlan } from "./time/plan.js";
+import { stepTime } from "./time/step.js";
+import type { CostModel, Evaluation, RankLoad } from "./types.js";
+
+export const costModel: CostModel = {
+  layerCost,
+  evaluate(context, candidate): Evaluation {
+    const job = jobOfCandidate(context, candidate);
+    const t = stepTime(job);
+    let peak = 0;
+    const ranks: RankLoad[] = t.ranks.map((r, rank) => {
+      const peakBytes = rankMemory(job, rank).peak;
+      if (peakBytes > peak) peak = peakBytes;
+      return { peakBytes, microBatchSeconds: r.forward + r.backward };
+    });
+    return { fits: fitsDevice(job, peak), peakBytes: peak, stepSeconds: t.seconds, ranks };
+  },
+  lowerBound,
+  memoryPlan: (context, candidate) => memoryPlan(jobOfCandidate(context, candidate)),
+  timePlan: (context, candidate) => timePlan(context, candidate, jobOfCandidate(context, candidate)),
+};

@@ -1,0 +1,159 @@
+/** Bytes of one layer on one rank: parameters, what its backward needs, temporaries. Counts follow Korthikanti et al. 2022. */
+import type { Degrees } from "../time/layer.js";
+import type { FullTraits } from "../time/rates.js";
+import { adapterElements, type Gemm, gemmElements, type LayerShape } from "../time/shape.js";
+
+export interface LayerMemory {
+  readonly trainable: number;
+  readonly frozen: number;
+  /** Of `trainable`: only the expert-data-parallel group shares these. */
+  readonly expert: number;
+  /** Bytes of the frozen weights as stored. */
+  readonly frozenBytes: number;
+  /** Distinct weight shapes of the layer, elements (Transformer Engine keeps one weight-gradient buffer for each). */
+  readonly cached: number;
+  /** Saved for backward, one micro-batch: everything; without attention's inside; the layer's input. */
+  readonly saved: number;
+  readonly savedSelective: number;
+  readonly input: number;
+  readonly attentionSaved: number;
+  readonly mlpSaved: number;
+  readonly normSaved: number;
+  readonly forwardTemporary: number;
+  readonly backwardTemporary: number;
+  /** Logits of the head on this rank, elements. */
+  readonly logits: number;
+}
+
+/** Elements of a product's weights on one rank. */
+export function elementsOnRank(g: Gemm, d: Degrees): number {
+  const expert = g.copies > 1;
+  const split = expert && d.expert > 1 ? d.expert : g.split === "none" ? 1 : d.tensor;
+  return gemmElements(g) / split;
+}
+
+export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits): LayerMemory {
+  const t = d.tensor;
+  const spread = d.sequence ? t : 1;
+  const tokens = (d.microBatch * d.length) / d.context;
+  let trainable = 0;
+  let frozen = 0;
+  let expert = 0;
+  let frozenBytes = 0;
+  let cached = 0;
+  let adapted = 0;
+  for (const g of s.gemms) {
+    const own = elementsOnRank(g, d);
+    cached += own / Math.max(1, g.copies / Math.max(1, g.copies > 1 ? d.expert : 1));
+    if (g.trainable) {
+      trainable += own;
+      if (g.copies > 1) expert += own;
+    } else {
+      frozen += own;
+      frozenBytes += own * (s.stored ?? 2);
+    }
+    if (g.rank > 0) {
+      trainable += adapterElements(g) / (g.split === "none" ? 1 : t);
+      // The adapter keeps its own input (dropped out) and the low-rank product.
+      adapted += tokens * 2 * (g.rank + (stack.compiled ? 0 : 0));
+    }
+  }
+  const addPlain = (elements: number, isTrainable: boolean): void => {
+    if (isTrainable) trainable += elements;
+    else {
+      frozen += elements;
+      frozenBytes += 2 * elements;
+    }
+  };
+  addPlain(s.small, s.smallTrainable);
+  addPlain(s.table / t, s.tableTrainable);
+  const a = stack.activations;
+  const h = s.hidden;
+  const input = (2 * tokens * h) / spread;
+  if (s.role === "embedding") {
+    const dropout = s.dropout ? (tokens * h) / spread : 0;
+    return {
+      trainable,
+      frozen,
+      expert,
+      frozenBytes,
+      cached: 0,
+      saved: dropout,
+      savedSelective: dropout,
+      input: dropout,
+      attentionSaved: 0,
+      mlpSaved: 0,
+      normSaved: dropout,
+      forwardTemporary: input,
+      backwardTemporary: 2 * input,
+      logits: 0,
+    };
+  }
+  if (s.role === "head") {
+    const kept = (4 * tokens * h) / spread;
+    return {
+      trainable,
+      frozen,
+      expert,
+      frozenBytes,
+      cached: 0,
+      saved: kept,
+      savedSelective: kept,
+      input: kept,
+      attentionSaved: 0,
+      mlpSaved: 0,
+      normSaved: kept,
+      forwardTemporary: 0,
+      backwardTemporary: input,
+      logits: (tokens * s.vocab) / t,
+    };
+  }
+  let attentionSaved = 0;
+  let scores = 0;
+  let wide = 0;
+  if (s.attention !== undefined) {
+    const q = s.attention;
+    const kv = Math.max(q.kvHeads / t, 1);
+    const heads = q.heads / Math.min(t, q.heads);
+    attentionSaved += 2 * tokens * (heads * q.qkDim + kv * (q.qkDim + q.vDim)) + 2 * tokens * heads * q.vDim;
+    attentionSaved += a.head * tokens * heads + 2 * 2 * tokens * q.latent;
+    if (stack.attention === "unfused") scores = a.score * tokens * d.length * heads;
+    wide = Math.max(wide, 2 * tokens * (heads * q.qkDim + kv * (q.qkDim + q.vDim)));
+  }
+  let mlpSaved = 0;
+  if (s.ffn > 0) {
+    mlpSaved += ((s.gated ? a.gated : a.plain) * tokens * s.ffn) / t;
+    wide = Math.max(wide, (2.5 * 2 * tokens * s.ffn) / t);
+  }
+  if (s.moe !== undefined) {
+    const rows = tokens * s.moe.topK * s.moe.imbalance;
+    const share = d.expert > 1 ? 1 : t;
+    // Dispatched inputs, expert activations, expert outputs weighted by the router, router probabilities.
+    mlpSaved += (2 * rows * h + 2 * rows * h) / spread + ((s.gated ? a.gated : a.plain) * rows * s.moe.ffn) / share;
+    mlpSaved += 3 * 4 * tokens * s.moe.experts;
+    wide = Math.max(wide, (2.5 * 2 * rows * s.moe.ffn) / share + (2 * 2 * rows * h) / spread);
+  }
+  const normSaved = ((a.hidden + (s.dropout ? a.dropout : 0)) * tokens * h) / spread + adapted;
+  const saved = normSaved + attentionSaved + scores + mlpSaved;
+  const { selective } = stack;
+  const savedSelective =
+    selective.unit === "attention"
+      ? saved - scores - (a.head > 4 ? (a.head - 4) * tokens : 0)
+      : Math.max(input, saved * selective.kept);
+  return {
+    trainable,
+    frozen,
+    expert,
+    frozenBytes,
+    cached,
+    saved,
+    savedSelective,
+    input,
+    attentionSaved: attentionSaved + scores,
+    mlpSaved,
+    normSaved,
+    forwardTemporary: wide,
+    backwardTemporary: wide + (2 * 2 * tokens * h) / spread,
+    logits: 0,
+  };
+}

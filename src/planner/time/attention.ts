@@ -1,0 +1,41 @@
+/** Attention kernels: flash (one fused pass) and unfused (two batched products and passes over the scores). */
+import type { Rates } from "./rates.js";
+import type { AttentionShape } from "./shape.js";
+
+export interface AttentionSeconds {
+  readonly forward: number;
+  readonly backward: number;
+}
+
+/** Positions that a query attends to on average. */
+export function attended(a: AttentionShape, length: number): number {
+  if (a.window > 0 && a.window < length) {
+    const w = a.window;
+    return w - (w * (w - 1)) / (2 * length);
+  }
+  return a.causal ? (length + 1) / 2 : length;
+}
+
+/** For `tokens` queries of sequences of `length`, with the heads that one rank holds. */
+export function attentionSeconds(
+  r: Rates,
+  a: AttentionShape,
+  tokens: number,
+  length: number,
+  heads: number,
+): AttentionSeconds {
+  if (r.stack.attention === "unfused" || r.stack.attention === "tfjs") {
+    // Scores are computed in full; the mask comes after.
+    const flops = 2 * tokens * length * heads * (a.qkDim + a.vDim);
+    const ramp = a.qkDim / (a.qkDim + 32);
+    const scores = tokens * length * heads * 2;
+    const passes = r.constants["attention.passes"] ?? 8;
+    const forward = flops / (r.attention * ramp) + (passes * scores) / r.memory;
+    return { forward, backward: (2 * flops) / (r.attention * ramp) + (1.2 * passes * scores) / r.memory };
+  }
+  const span = attended(a, length);
+  const flops = 2 * tokens * span * heads * (a.qkDim + a.vDim);
+  // Short sequences leave tiles half empty; head size 64 keeps the tensor cores waiting on the exponential.
+  const reach = (span / (span + r.attentionRamp)) * Math.min(1, (a.qkDim / 128) ** 0.5);
+  return { forward: flops / (r.attention * reach), backward: (2.5 * flops) / (r.attentionBackward * reach) };
+}

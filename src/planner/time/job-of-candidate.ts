@@ -1,0 +1,216 @@
+/** A plan's candidate as numbers for the physics; what does not change between candidates is made once. */
+import { objectiveByName } from "../../catalog/index.js";
+import type { Dtype, Precision } from "../../checker/pipeline.js";
+import type { Candidate, StageContext } from "../types.js";
+import type { ExtraPass, Job, LayerCache, Layout, Numeric, Part, RankProfile } from "./job.js";
+import { type Machine, ratesOf } from "./rates.js";
+import type { ModelShape } from "./shape.js";
+import { shapeOfGraph } from "./shape-of-graph.js";
+
+interface Prepared {
+  readonly rates: Job["rates"];
+  readonly shape: ModelShape;
+  readonly cache: LayerCache;
+  readonly passes: readonly ExtraPass[];
+  readonly logitsCopies: number;
+  /** Sequences of one sample that run together (DPO: chosen and rejected). */
+  readonly together: number;
+  /** Samples drawn for each prompt, which run as further micro-batches (GRPO's group). */
+  readonly group: number;
+}
+
+const prepared = new WeakMap<StageContext, Prepared>();
+
+export function machineOf({ accelerator, instance }: StageContext): Machine {
+  return {
+    name: accelerator.name,
+    generation: accelerator.generation,
+    peakFlops: accelerator.peakFlops,
+    memoryBytes: instance.acceleratorMemoryBytes ?? accelerator.memoryBytes,
+    memoryBandwidth: accelerator.memoryBandwidth,
+    intraBandwidth: accelerator.intraBandwidth,
+    domain:
+      accelerator.domainSize > 16 ? accelerator.domainSize : Math.min(accelerator.domainSize, instance.accelerators),
+    perNode: instance.accelerators,
+    nodeBandwidth: instance.networkBandwidth,
+    power: 1,
+  };
+}
+
+function prepare(context: StageContext): Prepared {
+  const found = prepared.get(context);
+  if (found !== undefined) return found;
+  const { stage, policy, reference, teacher } = context;
+  const objective = objectiveByName(stage.objective.kind);
+  const option = (name: string): number => {
+    const value = stage.objective.options[name]?.value;
+    return typeof value === "number" ? value : 1;
+  };
+  const sequencesOf = (s: number | { readonly option: string }): number =>
+    typeof s === "number" ? s : option(camel(s.option));
+  const trained = objective?.passes.find((p) => p.kind === "train");
+  const sequences = trained === undefined ? 1 : sequencesOf(trained.sequences);
+  const together = trained !== undefined && typeof trained.sequences === "number" ? trained.sequences : 1;
+  const passes: ExtraPass[] = [];
+  const held = new Set<unknown>([policy]);
+  for (const pass of objective?.passes ?? []) {
+    if (pass.kind === "train") continue;
+    const graph = pass.model === "policy" ? policy : pass.model === "teacher" ? teacher : reference;
+    if (graph === undefined) continue;
+    passes.push({
+      shape: shapeOfGraph(graph),
+      kind: pass.kind,
+      share: sequencesOf(pass.sequences) / sequences,
+      holds: !held.has(graph),
+    });
+    held.add(graph);
+  }
+  const calibrated = context.calibration?.stacks.find(
+    (s) => s.engine === context.engine.name && s.accelerator === context.accelerator.name,
+  );
+  const rates = ratesOf(machineOf(context), context.engine.stack, context.precision.compute.value);
+  const made: Prepared = {
+    rates: { ...rates, factor: rates.factor * (calibrated?.timeFactor ?? 1) },
+    shape: shapeOfGraph(policy),
+    cache: new Map(),
+    passes,
+    logitsCopies: objective?.logitsCopies ?? 1,
+    together,
+    group: Math.max(1, sequences / together),
+  };
+  prepared.set(context, made);
+  return made;
+}
+
+const camel = (name: string): string => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
+
+const bytesOf: Readonly<Record<Dtype | "none", number>> = {
+  fp32: 4,
+  tf32: 4,
+  fp16: 2,
+  bf16: 2,
+  fp8: 1,
+  mxfp8: 1,
+  nf4: 0.53,
+  int8: 1,
+  none: 0,
+};
+
+/** Optimizer states an element, by optimizer: AdamW two, and so on; the catalog says. */
+function numeric(context: StageContext, shard: string): Numeric {
+  const p: Precision = context.precision;
+  const states = statesOf(context) * bytesOf[p.optimizerState.value];
+  const master = p.masterWeights.value === "none" ? 0 : bytesOf[p.masterWeights.value];
+  const weights = bytesOf[p.weights.value];
+  const sharded = shard === "zero3" || shard === "hsdp";
+  // Under FSDP the sharded weights are the master copy.
+  const kept = sharded ? Math.max(weights, master) : weights;
+  return {
+    weights: kept,
+    gradients: Math.max(bytesOf[p.gradients.value], sharded ? kept : 0),
+    optimizer: states + (sharded || weights >= master ? 0 : master),
+    gather: Math.min(2, weights),
+    reduce: bytesOf[p.reduce.value],
+  };
+}
+
+const optimizerStates: Readonly<Record<string, number>> = {
+  adamw: 2,
+  adam: 2,
+  sgd: 1,
+  lion: 1,
+  muon: 1,
+  adafactor: 0.01,
+};
+const statesOf = (context: StageContext): number => optimizerStates[context.stage.optimizer.value.kind] ?? 2;
+
+const profiles = new WeakMap<Candidate["recompute"], WeakMap<Candidate["chunks"], readonly RankProfile[]>>();
+
+/** What each rank holds, layers that are treated alike counted together. */
+export function profilesOf(context: StageContext, candidate: Candidate): readonly RankProfile[] {
+  const byChunks = profiles.get(candidate.recompute) ?? new WeakMap();
+  profiles.set(candidate.recompute, byChunks);
+  const found = byChunks.get(candidate.chunks);
+  if (found !== undefined) return found;
+  const { stack } = context.policy;
+  const shape = shapeOfGraph(context.policy);
+  const ranks: Map<string, Part>[] = Array.from({ length: candidate.parallel.pipeline }, () => new Map());
+  const firsts = new Set<number>();
+  const lasts = new Set<number>();
+  for (const chunk of candidate.chunks) {
+    const parts = ranks[chunk.rank]!;
+    for (let i = chunk.first; i <= chunk.last; i++) {
+      const kind = stack[i]!;
+      const layer = candidate.recompute[i]!;
+      const attention = shape.kinds[kind]!.attention?.op;
+      const selective = layer.mode === "ops" && layer.ops.length === 1 && layer.ops[0] === attention;
+      const mode = selective ? "selective" : layer.mode;
+      const offloaded = layer.offload.length > 0;
+      const key = `${kind} ${mode} ${mode === "ops" ? layer.ops.join() : ""} ${offloaded}`;
+      const before = parts.get(key);
+      parts.set(key, { kind, mode, ops: layer.ops, offloaded, count: (before?.count ?? 0) + 1 });
+      if (i === 0) firsts.add(chunk.rank);
+      if (i === stack.length - 1) lasts.add(chunk.rank);
+    }
+  }
+  const made = ranks.map((parts, rank) => ({
+    parts: [...parts.values()],
+    first: firsts.has(rank),
+    last: lasts.has(rank),
+  }));
+  byChunks.set(candidate.chunks, made);
+  return made;
+}
+
+export function layoutOf(parallel: Candidate["parallel"], length: number, together = 1, group = 1): Layout {
+  const replicas = parallel.data * parallel.context;
+  return {
+    data: parallel.data,
+    shard: parallel.shard,
+    shardGroup:
+      parallel.shard === "zero3" ? replicas : parallel.shard === "hsdp" ? Math.max(1, parallel.shard_group) : 1,
+    tensor: parallel.tensor,
+    sequence: parallel.sequence,
+    pipeline: parallel.pipeline,
+    virtual: parallel.virtual,
+    context: parallel.context,
+    expert: parallel.expert,
+    microBatch: parallel.micro_batch * together,
+    accumulation: parallel.accumulation * group,
+    schedule: parallel.schedule,
+    length,
+  };
+}
+
+export function jobOfCandidate(context: StageContext, candidate: Candidate): Job {
+  const made = prepare(context);
+  return {
+    rates: made.rates,
+    shape: made.shape,
+    layout: layoutOf(candidate.parallel, candidate.contextLength, made.together, made.group),
+    ranks: profilesOf(context, candidate),
+    numeric: numeric(context, candidate.parallel.shard),
+    devices: candidate.count * context.instance.accelerators,
+    offload: candidate.offload,
+    passes: made.passes,
+    logitsCopies: made.logitsCopies,
+    cache: made.cache,
+  };
+}
+
+/** Without layers placed: for costs of single layers and for bounds. */
+export function jobOfDegrees(context: StageContext, parallel: Candidate["parallel"], length: number): Job {
+  const made = prepare(context);
+  return {
+    rates: made.rates,
+    shape: made.shape,
+    layout: layoutOf(parallel, length, made.together, made.group),
+    ranks: [],
+    numeric: numeric(context, parallel.shard),
+    devices: parallel.data * parallel.tensor * parallel.pipeline * parallel.context,
+    offload: "none",
+    passes: made.passes,
+    logitsCopies: made.logitsCopies,
+    cache: made.cache,
+  };
+}

@@ -1,0 +1,111 @@
+/** A layout of a model on machines, as numbers only: what both a plan's candidate and a published run become. */
+import type { LayerMemory } from "../memory/layer.js";
+import { layerMemory } from "../memory/layer.js";
+import { type Degrees, type LayerTime, layerTime } from "./layer.js";
+import type { Rates } from "./rates.js";
+import type { ModelShape } from "./shape.js";
+
+export interface Layout {
+  readonly data: number;
+  readonly shard: "none" | "zero1" | "zero2" | "zero3" | "hsdp";
+  readonly shardGroup: number;
+  readonly tensor: number;
+  readonly sequence: boolean;
+  readonly pipeline: number;
+  readonly virtual: number;
+  readonly context: number;
+  readonly expert: number;
+  readonly microBatch: number;
+  readonly accumulation: number;
+  readonly schedule: string;
+  readonly length: number;
+}
+
+/** Layers of one kind on a rank that are treated alike. */
+export interface Part {
+  readonly kind: string;
+  readonly mode: "none" | "full" | "selective" | "ops";
+  readonly ops: readonly string[];
+  readonly offloaded: boolean;
+  readonly count: number;
+}
+
+export interface RankProfile {
+  readonly parts: readonly Part[];
+  /** Layers, embedding and head counted, of each chunk over the rank's: 1 / virtual where equal. */
+  readonly first: boolean;
+  readonly last: boolean;
+}
+
+export interface Numeric {
+  /** Bytes an element of weights (compute copy), gradients, optimizer with master. */
+  readonly weights: number;
+  readonly gradients: number;
+  readonly optimizer: number;
+  /** Bytes of a gathered weight and of a reduced gradient. */
+  readonly gather: number;
+  readonly reduce: number;
+}
+
+/** A pass of another (or the same) model in each step: forward only, or generation. */
+export interface ExtraPass {
+  readonly shape: ModelShape;
+  readonly kind: "forward" | "generate";
+  /** Sequences over the policy's trained sequences. */
+  readonly share: number;
+  /** The model's weights are held beside the policy. */
+  readonly holds: boolean;
+}
+
+export interface Job {
+  readonly rates: Rates;
+  readonly shape: ModelShape;
+  readonly layout: Layout;
+  readonly ranks: readonly RankProfile[];
+  readonly numeric: Numeric;
+  readonly devices: number;
+  readonly offload: "none" | "activations" | "optimizer" | "both";
+  readonly passes: readonly ExtraPass[];
+  readonly logitsCopies: number;
+  readonly cache: LayerCache;
+}
+
+export interface LayerNumbers {
+  readonly time: LayerTime;
+  readonly memory: LayerMemory;
+}
+
+/** Layer costs depend on few degrees only; every layout that shares them shares this. */
+export type LayerCache = Map<string, Map<number, LayerNumbers>>;
+
+const degreesKey = (l: Layout): number =>
+  ((((l.tensor * 2 + (l.sequence ? 1 : 0)) * 4096 + l.context) * 4096 + l.expert) * 1024 + l.microBatch) * 1048576 +
+  (l.length % 1048576);
+
+export function layerNumbers(job: Job, kind: string): LayerNumbers {
+  return numbersOf(job.rates, job.shape, job.layout, kind, job.cache);
+}
+
+export function numbersOf(rates: Rates, shape: ModelShape, l: Layout, kind: string, cache: LayerCache): LayerNumbers {
+  let byKind = cache.get(kind);
+  if (byKind === undefined) {
+    byKind = new Map();
+    cache.set(kind, byKind);
+  }
+  const key = degreesKey(l);
+  let found = byKind.get(key);
+  if (found === undefined) {
+    const s = shape.kinds[kind]!;
+    const d: Degrees = l;
+    found = { time: layerTime(rates, s, d), memory: layerMemory(s, d, rates.stack) };
+    byKind.set(key, found);
+  }
+  return found;
+}
+
+/** Elements that a part counts twice: a tied embedding on the rank that also holds the head. */
+export function tiedElements(job: Job, profile: RankProfile, part: Part): number {
+  if (!job.shape.tied || !profile.first || !profile.last) return 0;
+  const s = job.shape.kinds[part.kind]!;
+  return s.role === "embedding" ? s.table / job.layout.tensor : 0;
+}

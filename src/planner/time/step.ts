@@ -1,0 +1,238 @@
+/** Seconds of one optimizer step: micro-batches through the pipeline, gathers, reduction, update. */
+import { allReduceSeconds, type Group, gatherSeconds, groupOf, sendSeconds } from "./collectives.js";
+import { generationSeconds } from "./generate.js";
+import { type Job, layerNumbers, numbersOf, type Part, tiedElements } from "./job.js";
+
+export interface RankTime {
+  readonly forward: number;
+  readonly backward: number;
+  /** Of both: exposed communication of tensor, context, expert axes and of FSDP. */
+  readonly comm: number;
+  readonly recompute: number;
+  readonly parameters: number;
+  readonly trainable: number;
+  readonly expert: number;
+}
+
+export interface StepTime {
+  readonly seconds: number;
+  readonly ranks: readonly RankTime[];
+  readonly compute: number;
+  readonly comm: number;
+  readonly recompute: number;
+  readonly bubble: number;
+  readonly data: number;
+  readonly optimizer: number;
+  readonly passes: number;
+  readonly fixed: number;
+}
+
+/** Ranks that share gradients: data × context, strided by the tensor axis. */
+export const replicas = (job: Job): Group =>
+  groupOf(job.rates, job.layout.data * job.layout.context, job.layout.tensor);
+
+/** Seconds of running again what a layer's mode dropped. */
+function again(job: Job, part: Part): { seconds: number; comm: number } {
+  const { time } = layerNumbers(job, part.kind);
+  const { selective } = job.rates.stack;
+  switch (part.mode) {
+    case "none":
+      return { seconds: 0, comm: 0 };
+    case "full":
+      return { seconds: time.forward, comm: time.againComm };
+    case "selective":
+      return selective.unit === "attention"
+        ? { seconds: time.attention * selective.again, comm: 0 }
+        : { seconds: time.forward * selective.again, comm: time.againComm * selective.again };
+    case "ops":
+      return { seconds: part.ops.reduce((sum, op) => sum + (time.ops.get(op) ?? 0), 0) * job.rates.factor, comm: 0 };
+  }
+}
+
+const shapeOf = (job: Job, part: Part) => job.shape.kinds[part.kind]!;
+const isSharded = (job: Job): boolean => job.layout.shard === "zero3" || job.layout.shard === "hsdp";
+
+export function rankTime(job: Job, rank: number): RankTime {
+  const { rates, layout, numeric } = job;
+  const profile = job.ranks[rank]!;
+  const sharded = isSharded(job);
+  const group = sharded ? groupOf(rates, layout.shardGroup, layout.tensor) : undefined;
+  const { overlap } = rates.stack;
+  let forward = 0;
+  let backward = 0;
+  let comm = 0;
+  let recompute = 0;
+  let parameters = 0;
+  let trainable = 0;
+  let expert = 0;
+  let exposedFirst = 0;
+  for (const part of profile.parts) {
+    const { time, memory } = layerNumbers(job, part.kind);
+    const more = again(job, part);
+    const n = part.count;
+    let f = time.forward + time.forwardComm;
+    let b = time.backward + time.backwardComm + more.seconds + more.comm;
+    comm += n * (time.forwardComm + time.backwardComm + more.comm);
+    recompute += n * more.seconds;
+    if (part.offloaded) {
+      const copy = memory.saved / hostBandwidth;
+      f = Math.max(f, copy);
+      b = Math.max(b, copy);
+    }
+    if (group !== undefined && group.size > 1) {
+      const elements = memory.trainable + memory.frozen - memory.expert;
+      const gathered = gatherSeconds(rates, elements * numeric.gather, group);
+      const reduced = gatherSeconds(rates, memory.trainable * numeric.reduce, group);
+      const tax = rates.stack.fsdpTax;
+      const hide = overlap.fsdpPrefetch ? 1 : 0;
+      const under = (work: number, traffic: number): number =>
+        hide === 1 ? Math.max(work + tax * Math.min(work, traffic), traffic) : work + traffic;
+      const f2 = under(f, gathered);
+      const b2 = under(b, gathered + reduced);
+      comm += n * (f2 - f + b2 - b);
+      f = f2;
+      b = b2;
+      exposedFirst = Math.max(exposedFirst, gathered);
+    }
+    forward += n * f;
+    backward += n * b;
+    const tied = tiedElements(job, profile, part);
+    parameters += n * (memory.trainable + memory.frozen) - tied;
+    trainable += n * memory.trainable - (shapeOf(job, part).tableTrainable ? tied : 0);
+    expert += n * memory.expert;
+  }
+  // The first gather of a pass has nothing to hide behind, nor has the last reduction.
+  forward += exposedFirst;
+  backward += exposedFirst;
+  comm += 2 * exposedFirst;
+  return { forward, backward, comm, recompute, parameters, trainable, expert };
+}
+
+/** PCIe 4 ×16 or better, one direction, as reached with pinned memory. */
+const hostBandwidth = 20e9;
+
+export function stepTime(job: Job): StepTime {
+  const { rates, layout, shape } = job;
+  const { stack, constants } = rates;
+  const p = layout.pipeline;
+  const m = layout.accumulation;
+  let slowest = 0;
+  let sum = 0;
+  let worst = 0;
+  const ranks: RankTime[] = [];
+  for (let r = 0; r < p; r++) {
+    const t = rankTime(job, r);
+    ranks.push(t);
+    const one = t.forward + t.backward;
+    sum += one;
+    if (one > slowest) {
+      slowest = one;
+      worst = r;
+    }
+  }
+  const at = ranks[worst]!;
+  let bubble = 0;
+  if (p > 1) {
+    const spread = layout.sequence ? layout.tensor : 1;
+    const tokens = (layout.microBatch * layout.length) / layout.context;
+    const block = Object.values(shape.kinds).find((k) => k.role === "block")!;
+    const hop =
+      sendSeconds(rates, (2 * tokens * block.hidden) / spread, layout.tensor * layout.context * layout.data) *
+      rates.factor;
+    const mean = sum / p;
+    const filled = layout.schedule === "zero_bubble" ? 0.4 : layout.schedule === "dualpipe" ? 0.25 : 1;
+    const v = layout.schedule === "gpipe" ? 1 : Math.max(1, layout.virtual);
+    bubble = (filled * (p - 1) * mean) / v + 2 * (p - 1) * hop + 2 * m * v * hop * (1 - stack.overlap.pipeline);
+  }
+  const { seconds: data, tail } = dataSeconds(job, ranks, at.backward);
+  const optimizer = optimizerSeconds(job, ranks);
+  const passes = passSeconds(job);
+  const fixed = stack.stepSeconds + (constants["step.log"] ?? 0.0005) * Math.log2(job.devices);
+  const seconds = m * slowest + bubble + data + tail + optimizer + passes + fixed;
+  return {
+    seconds,
+    ranks,
+    compute: m * (slowest - at.comm - at.recompute),
+    comm: m * at.comm,
+    recompute: m * at.recompute,
+    bubble,
+    data: data + tail,
+    optimizer,
+    passes,
+    fixed,
+  };
+}
+
+/** Exposed gradient reduction and gathering of updated weights, without FSDP (or between HSDP's replicas). */
+function dataSeconds(job: Job, ranks: readonly { trainable: number; expert: number }[], backward: number) {
+  const { rates, layout, numeric } = job;
+  const group = replicas(job);
+  if (group.size <= 1) return { seconds: 0, tail: 0 };
+  let most = 0;
+  let experts = 0;
+  for (const r of ranks) {
+    most = Math.max(most, r.trainable - r.expert);
+    experts = Math.max(experts, r.expert);
+  }
+  if (layout.shard === "zero3") return { seconds: 0, tail: 0 };
+  let traffic: number;
+  if (layout.shard === "hsdp") {
+    const copies = Math.max(1, Math.round(group.size / layout.shardGroup));
+    traffic = allReduceSeconds(rates, (most * numeric.reduce) / layout.shardGroup, {
+      size: copies,
+      local: Math.max(1, Math.floor(group.local / layout.shardGroup)),
+    });
+  } else {
+    const zero = layout.shard !== "none";
+    const reduce = zero
+      ? gatherSeconds(rates, most * numeric.reduce, group)
+      : allReduceSeconds(rates, most * numeric.reduce, group);
+    const back = zero ? gatherSeconds(rates, most * numeric.gather, group) : 0;
+    traffic = reduce + back;
+    if (experts > 0) {
+      const share = Math.max(1, group.size / layout.expert);
+      const own = groupOf(rates, share, layout.tensor * layout.expert);
+      traffic +=
+        gatherSeconds(rates, experts * numeric.reduce, own) +
+        (zero ? gatherSeconds(rates, experts * numeric.gather, own) : 0);
+    }
+  }
+  const hidden = Math.min(traffic * rates.stack.overlap.dataParallel, backward * 1.3);
+  return { seconds: rates.factor * (traffic - hidden), tail: 0 };
+}
+
+function optimizerSeconds(job: Job, ranks: readonly { trainable: number }[]): number {
+  const { rates, layout, numeric } = job;
+  const split = layout.shard === "none" ? 1 : isSharded(job) ? layout.shardGroup : layout.data * layout.context;
+  const most = ranks.reduce((a, r) => Math.max(a, r.trainable), 0);
+  // Reads and writes each state once, reads gradients twice (norm, update), writes the compute copy.
+  const bytes = (most / split) * (2 * numeric.optimizer + 2 * numeric.gradients + numeric.weights);
+  const fused = rates.stack.fusedOptimizer ? 1 : 2.5;
+  const host = job.offload === "optimizer" || job.offload === "both" ? bytes / hostBandwidth : 0;
+  return (fused * bytes) / rates.memory + host;
+}
+
+/** Forward passes of teacher or reference, and generation. */
+function passSeconds(job: Job): number {
+  let seconds = 0;
+  for (const pass of job.passes) {
+    if (pass.kind === "generate") {
+      seconds += generationSeconds(job, pass);
+      continue;
+    }
+    let one = 0;
+    for (const kind of pass.shape.stack) {
+      const { time } = numbersOf(job.rates, pass.shape, job.layout, kind, passCache(pass));
+      one += time.forward + time.forwardComm;
+    }
+    seconds += (one * pass.share * job.layout.accumulation) / job.layout.pipeline;
+  }
+  return seconds;
+}
+
+const caches = new WeakMap<object, Job["cache"]>();
+const passCache = (pass: Job["passes"][number]): Job["cache"] => {
+  const known = caches.get(pass) ?? new Map();
+  caches.set(pass, known);
+  return known;
+};
