@@ -2,7 +2,12 @@
 const doors = "/(index|ast|pipeline|graph|plan|types|fields)\\.ts$";
 module.exports = {
   forbidden: [
-    { name: "no-circles", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "no-circles",
+      severity: "error",
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["dynamic-import"] } },
+    },
     {
       name: "L0-bottom",
       severity: "error",
@@ -80,12 +85,14 @@ module.exports = {
       name: "front-door",
       severity: "error",
       from: { path: "^src/([^/]+)/" },
-      to: { path: "^src/([^/]+)/", pathNot: ["^src/$1/", doors, "^src/units/", "^src/text/"] },
+      to: { path: "^src/([^/]+)/", pathNot: ["^src/$1/", doors, "^src/units/", "^src/report/terminal/", "^src/text/"] },
     },
     {
       name: "core-is-pure",
       severity: "error",
-      from: { path: "^src/(text|units|diagnostics|parser|hardware|catalog|schema|checker|model|program|planner|report)/" },
+      from: {
+        path: "^src/(text|units|diagnostics|parser|hardware|catalog|schema|checker|model|program|planner|report)/",
+      },
       to: { dependencyTypes: ["core"] },
     },
     {
