@@ -92,6 +92,8 @@ export interface StackTraits {
   readonly fsdpTax?: number;
   /** Seconds of a step that no layer accounts for: optimizer launches, gradient norm, logging, data. */
   readonly stepSeconds?: number;
+  /** Launch floor over the stated one where one tensor group fills a node of eight (their launches contend). */
+  readonly crowdedFloor?: number;
   /** Bytes a parameter of training state: weights as kept, gradients, optimizer with master. Absent: mixed precision as usual. */
   readonly state?: StackState;
   readonly activations?: StackActivations;

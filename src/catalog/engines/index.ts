@@ -12,7 +12,7 @@ import { verl } from "./capabilities/verl.js";
 import { neutral } from "./neutral.js";
 import { stacks } from "./stacks/index.js";
 
-export { type StackHints, stackOf, stacks } from "./stacks/index.js";
+export { type FittedTraits, type StackHints, stackOf, stacks, statedStacks, withFitted } from "./stacks/index.js";
 
 /** Explicit, in order of preference where several can do a stage (see `defaultEngines`). */
 export const engineProfiles: readonly EngineProfile[] = [llmp, megatron, torchtitan, trl, fastLlm, nxd, verl, smp];

@@ -24,7 +24,9 @@ export interface KnownMachine {
 }
 
 export function machineOfRun(run: Run): KnownMachine {
-  const name = run.gpu ?? "";
+  // torchtitan's published H100 are those of its authors' cluster: 96 GB HBM2e, held at 500 W.
+  const own = /torchtitan/i.test(run.engine ?? "") && /^\W*h100(?!.*(pci|nvl))/i.test(run.gpu ?? "");
+  const name = own ? "H100-96GB" : (run.gpu ?? "");
   const found = entries.find((e) => e.pattern.test(name));
   const e = found ?? nearest(name);
   const perNode = run.gpus_per_node ?? Math.min(8, Math.max(1, run.gpus ?? 8));

@@ -61,7 +61,9 @@ export function adapterOf(run: Run): AdapterGuess | undefined {
   if (!/lora/.test(method)) return undefined;
   const notes = run.notes ?? "";
   const rank = /(?:rank|\br)\s*[=:]?\s*(\d+)/i.exec(notes);
-  const attention = /q_proj.{0,12}v_proj(?!.*gate)|attention only|linear_qkv/i.test(notes);
+  // Megatron-Bridge's performance recipes adapt the joint query-key-value product only.
+  const attention =
+    /nemo|megatron/i.test(run.engine ?? "") || /q_proj.{0,12}v_proj(?!.*gate)|attention only|linear_qkv/i.test(notes);
   return { rank: rank === null ? 16 : Number(rank[1]), targets: attention ? "attention" : "all" };
 }
 

@@ -27,7 +27,9 @@ export function attentionSeconds(
   if (r.stack.attention === "unfused" || r.stack.attention === "tfjs") {
     // Scores are computed in full; the mask comes after.
     const flops = 2 * tokens * length * heads * (a.qkDim + a.vDim);
-    const ramp = a.qkDim / (a.qkDim + 32);
+    // Half-precision tensor cores want rows of 16 bytes; without, the products fall back to slow kernels.
+    const aligned = a.qkDim % 8 === 0 ? 1 : (r.constants["attention.misaligned"] ?? 0.1);
+    const ramp = (aligned * a.qkDim) / (a.qkDim + 32);
     const scores = tokens * length * heads * 2;
     const passes = r.constants["attention.passes"] ?? 8;
     const forward = flops / (r.attention * ramp) + (passes * scores) / r.memory;

@@ -19,7 +19,8 @@ export function gatherSeconds(r: Rates, bytes: number, group: Group): number {
   if (group.size <= 1 || bytes <= 0) return 0;
   const nodes = Math.ceil(group.size / group.local);
   const inside = group.local > 1 ? (bytes * (group.size - 1)) / group.size / r.link : 0;
-  const latency = r.linkLatency * Math.log2(group.size + 1);
+  // A ring takes one hop a rank inside a domain (at most eight: larger domains switch in hardware), trees cross nodes.
+  const latency = r.linkLatency * (Math.min(group.local, 8) - 1);
   if (nodes === 1) return inside + latency;
   const domain = Math.min(r.machine.domain, Math.max(group.local, r.machine.domain));
   // All groups of a domain cross at once and share its cards.

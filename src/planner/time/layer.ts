@@ -29,7 +29,8 @@ export interface LayerTime {
 }
 
 /** Several kernels overlap at the edges: close to the larger, not their sum. */
-const smoothMax = (a: number, b: number): number => (a ** 4 + b ** 4) ** 0.25;
+const smoothMax = (a: number, b: number): number =>
+  b === 0 ? a : Math.max(a, b) * (1 + (Math.min(a, b) / Math.max(a, b)) ** 8) ** 0.125;
 
 /** Rows of each expert on a rank, and how many experts it holds. */
 function routed(s: LayerShape, d: Degrees, tokens: number): { rows: number; experts: number } {
@@ -99,16 +100,23 @@ export function layerTime(r: Rates, s: LayerShape, d: Degrees): LayerTime {
     backward += loss / 2;
   }
   const block = s.role === "block";
-  const floors = block ? stack.launchFloor : ([0, 0] as const);
+  const crowd = d.tensor >= 8 ? (stack.crowdedFloor ?? 1) : 1;
+  const floors = block ? ([stack.launchFloor[0] * crowd, stack.launchFloor[1] * crowd] as const) : ([0, 0] as const);
   const comm = commSeconds(r, s, d, tokens, attention);
   const f = r.factor;
+  // Launches run ahead of both: kernels and collectives of a layer wait for them together.
+  const alone = { forward: smoothMax(forward, floors[0]), backward: smoothMax(backward, floors[1]) };
+  const all = {
+    forward: smoothMax(forward + comm.forward, floors[0]),
+    backward: smoothMax(backward + comm.backward, floors[1]),
+  };
   return {
-    forward: f * (block ? smoothMax(forward, floors[0]) : forward),
-    backward: f * (block ? smoothMax(backward, floors[1]) : backward),
-    forwardComm: f * comm.forward,
-    backwardComm: f * comm.backward,
+    forward: f * alone.forward,
+    backward: f * alone.backward,
+    forwardComm: f * (all.forward - alone.forward),
+    backwardComm: f * (all.backward - alone.backward),
     attention: f * attention,
-    againComm: f * comm.forward,
+    againComm: f * (all.forward - alone.forward),
     ops,
   };
 }

@@ -31,7 +31,9 @@ export interface Rates {
   readonly gemm: number;
   readonly gemm16: number;
   readonly depth: number;
+  /** Exponents of how much a part-empty last wave and padded edges cost. */
   readonly waves: number;
+  readonly padding: number;
   readonly units: number;
   readonly attention: number;
   readonly attentionBackward: number;
@@ -95,16 +97,17 @@ export function ratesOf(
   constants: Constants = defaultConstants,
 ): Rates {
   const stack = fillTraits(stackTraits);
+  const power = machine.power * (constants[`power.${machine.name}`] ?? 1);
   const g = near(machine.generation);
   const c = (name: string): number => constants[`${name}.${g}`] ?? constants[name] ?? 1;
   const peak16 = machine.peakFlops.bf16 ?? machine.peakFlops.fp16 ?? machine.peakFlops.tf32 ?? 1e14;
   const wide = compute === "fp32" || compute === "tf32";
   const low = (compute === "fp8" || compute === "mxfp8" || compute === "nvfp4") && g !== "ampere";
   const base = wide ? (machine.peakFlops[compute] ?? machine.peakFlops.tf32 ?? peak16 / 2) : peak16;
-  const gemm16 = base * c("gemm") * machine.power;
+  const gemm16 = base * c("gemm") * power;
   const peak8 = machine.peakFlops.fp8 ?? 2 * peak16;
   const recipe = compute === "nvfp4" ? 1.5 * c("recipe.nvfp4") : compute === "mxfp8" ? c("recipe.mxfp8") : 1;
-  const gemm = low ? peak8 * c("gemm8") * recipe * machine.power : gemm16;
+  const gemm = low ? peak8 * c("gemm8") * recipe * power : gemm16;
   const kernel = stack.attention === "tfjs" ? "unfused" : stack.attention;
   const reach = c(`attention.${kernel}`);
   const factor = stack.timeFactor?.[g] ?? stack.timeFactor?.any ?? 1;
@@ -115,10 +118,11 @@ export function ratesOf(
     gemm,
     gemm16,
     depth: c("depth") * (low ? 2 : 1),
-    waves: constants.waves ?? 0.5,
+    waves: constants.waves ?? 0.8,
+    padding: constants.padding ?? 0.8,
     units: units[machine.generation] ?? 108,
-    attention: peak16 * reach * machine.power,
-    attentionBackward: peak16 * reach * (constants["attention.backward"] ?? 0.8) * machine.power,
+    attention: peak16 * reach * power,
+    attentionBackward: peak16 * reach * (constants["attention.backward"] ?? 0.8) * power,
     attentionRamp: constants["attention.ramp"] ?? 400,
     memory: machine.memoryBandwidth * c("memory"),
     lowPrecision: low,

@@ -20,6 +20,7 @@ export const fmsFsdp = stack("fms-fsdp", {
 
 /** torchtitan, FSDP2, eager. Its selective recomputation keeps every second product and attention's output. */
 export const torchtitanEager = stack("torchtitan-eager", {
+  timeFactor: { any: 1.3 },
   attention: "cudnn",
   elementwisePasses: 22,
   ffnPasses: 5,
@@ -31,6 +32,7 @@ export const torchtitanEager = stack("torchtitan-eager", {
 
 /** torchtitan with torch.compile of each block. */
 export const torchtitan = stack("torchtitan", {
+  timeFactor: { any: 1.3 },
   attention: "cudnn",
   compiled: true,
   elementwisePasses: 9,

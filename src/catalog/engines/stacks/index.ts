@@ -24,6 +24,8 @@ export const stacks: Readonly<Record<string, StackTraits>> = {
   smp: llmFoundry,
 };
 
+export { type FittedTraits, statedStacks, withFitted } from "./make.js";
+
 /** Other names of engines, and the stack that is nearest to them. */
 const aliases: Readonly<Record<string, string>> = {
   "megatron-lm": "megatron",

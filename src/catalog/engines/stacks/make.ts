@@ -22,28 +22,32 @@ const base: StackTraits = {
   fusedOptimizer: true,
 };
 
-interface Fitted {
-  readonly timeFactor?: Readonly<Record<string, number>>;
-  readonly elementwisePasses?: number;
-  readonly ffnPasses?: number;
-  readonly fsdpTax?: number;
-  readonly stepSeconds?: number;
-  readonly floor?: number;
-  readonly dataParallel?: number;
+/** Fitted values by name of trait; `floor` scales both launch floors, `exposed` is what data parallelism cannot hide. */
+export type FittedTraits = Readonly<Record<string, number>>;
+const measured: Readonly<Record<string, FittedTraits | undefined>> = fitted.stacks;
+
+export function withFitted(own: StackTraits, f: FittedTraits): StackTraits {
+  const floor = f.floor ?? 1;
+  return {
+    ...own,
+    elementwisePasses: f.elementwisePasses ?? own.elementwisePasses,
+    ffnPasses: f.ffnPasses ?? own.ffnPasses ?? 4,
+    lossPasses: f.lossPasses ?? own.lossPasses ?? 6,
+    fsdpTax: f.fsdpTax ?? own.fsdpTax ?? 0.05,
+    stepSeconds: f.stepSeconds ?? own.stepSeconds ?? 0.01,
+    launchFloor: [own.launchFloor[0] * floor, own.launchFloor[1] * floor],
+    overlap: { ...own.overlap, dataParallel: Math.max(0, 1 - (f.exposed ?? 1 - own.overlap.dataParallel)) },
+    timeFactor: { any: (f.timeFactor ?? 1) * (own.timeFactor?.any ?? 1) },
+  };
 }
-const measured: Readonly<Record<string, Fitted | undefined>> = fitted.stacks;
+
+/** As stated, before any fit: what a fit starts from. */
+export const statedStacks: Record<string, StackTraits> = {};
 
 /** Traits as stated, then what was fitted on published runs of that stack (`data/fitted.json`). */
 export function stack(name: string, own: Partial<StackTraits>): StackTraits {
   const stated: StackTraits = { ...base, ...own, overlap: { ...base.overlap, ...own.overlap } };
+  statedStacks[name] = stated;
   const f = measured[name];
-  if (f === undefined) return stated;
-  const { floor = 1, dataParallel, ...rest } = f;
-  const [forward, backward] = stated.launchFloor;
-  return {
-    ...stated,
-    ...rest,
-    launchFloor: [forward * floor, backward * floor],
-    overlap: { ...stated.overlap, ...(dataParallel === undefined ? {} : { dataParallel }) },
-  };
+  return f === undefined ? stated : withFitted(stated, f);
 }

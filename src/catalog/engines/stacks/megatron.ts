@@ -6,6 +6,8 @@ export const megatron2022 = stack("megatron-2022", {
   elementwisePasses: 18,
   ffnPasses: 5,
   launchFloor: [0.001, 0.0013],
+  crowdedFloor: 1.5,
+  lossPasses: 16,
   lossBytesPerLogit: 10,
   overlap: { dataParallel: 0, fsdpPrefetch: false, tensorParallel: 0, pipeline: 0, expert: 0 },
   activations: { hidden: 8, gated: 6, plain: 4, dropout: 2, head: 4, score: 5 },
@@ -16,6 +18,7 @@ export const megatron2022 = stack("megatron-2022", {
 
 /** Megatron-Core with Transformer Engine, 2024 on: cuDNN attention, fused kernels, overlapped gradient reduction. */
 export const megatronCore = stack("megatron", {
+  timeFactor: { any: 1.1 },
   attention: "cudnn",
   elementwisePasses: 9,
   ffnPasses: 3,

@@ -2,6 +2,7 @@ import { stack } from "./make.js";
 
 /** Hugging Face Trainer, TRL: eager modules, fp32 norms and logits, PEFT adapters. */
 export const trl = stack("trl", {
+  timeFactor: { any: 1.1 },
   elementwisePasses: 26,
   ffnPasses: 5,
   lossBytesPerLogit: 12,
@@ -12,6 +13,7 @@ export const trl = stack("trl", {
 
 /** torchtune: bf16 states, chunked cross-entropy. */
 export const torchtune = stack("torchtune", {
+  timeFactor: { any: 1.1 },
   elementwisePasses: 22,
   ffnPasses: 5,
   lossBytesPerLogit: 8,
@@ -53,6 +55,7 @@ export const nxd = stack("nxd", { compiled: true, elementwisePasses: 10, ffnPass
 
 /** DeepSpeed ZeRO under Hugging Face: bf16 copies sharded, fp32 master and moments in the optimizer. */
 export const deepspeed = stack("deepspeed", {
+  timeFactor: { any: 1.1 },
   elementwisePasses: 24,
   ffnPasses: 5,
   lossBytesPerLogit: 12,

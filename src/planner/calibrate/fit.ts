@@ -1,0 +1,138 @@
+/** Levenberg–Marquardt on logarithms of measured over predicted, priors on every constant, outliers held down (Huber). */
+import type { Constants } from "../time/rates.js";
+import { stepTime } from "../time/step.js";
+import { jobOf, type Prepared } from "./job-of-run.js";
+import { applied, type Parameter } from "./parameters.js";
+
+export interface Sample {
+  readonly prepared: Prepared;
+  readonly seconds: number;
+  readonly weight: number;
+}
+
+/** One table of one publisher shares software and cluster: it counts as the square root of its rows. */
+export function weigh(rows: readonly { readonly prepared: Prepared; readonly seconds: number }[]): Sample[] {
+  const counts = new Map<string, number>();
+  for (const r of rows) counts.set(sourceOf(r.prepared), (counts.get(sourceOf(r.prepared)) ?? 0) + 1);
+  return rows.map((r) => ({ ...r, weight: counts.get(sourceOf(r.prepared))! ** -0.5 }));
+}
+
+export function sourceOf(p: Prepared): string {
+  const source = (p.run.source ?? "").replace(/ (row|line) \d+.*/, "").slice(0, 44);
+  return `${source}|${p.machine.name}`;
+}
+
+/** What one unmodelled per cent is worth: the noise between repeats and versions. */
+const noise = 0.04;
+const huber = 1.5;
+
+export function predictAll(
+  samples: readonly { readonly prepared: Prepared }[],
+  parameters: readonly Parameter[],
+  values: readonly number[],
+  base: Constants,
+): number[] {
+  const { constants, traits } = applied(parameters, values, base);
+  const known = new Map<string, ReturnType<typeof traits>>();
+  return samples.map(({ prepared: p }) => {
+    const key = `${p.stack} ${p.traits.attention}`;
+    let t = known.get(key);
+    if (t === undefined) {
+      t = traits(p.stack, p.traits);
+      known.set(key, t);
+    }
+    return stepTime(jobOf(p, t, constants)).seconds;
+  });
+}
+
+export function fit(
+  samples: readonly Sample[],
+  parameters: readonly Parameter[],
+  base: Constants,
+  iterations = 12,
+  start?: readonly number[],
+): number[] {
+  let values = start === undefined ? parameters.map(() => 0) : [...start];
+  const residuals = (v: readonly number[]): number[] =>
+    predictAll(samples, parameters, v, base).map((s, i) => Math.log(s / samples[i]!.seconds) / noise);
+  const cost = (r: readonly number[], v: readonly number[]): number =>
+    r.reduce((sum, x, i) => {
+      const a = Math.abs(x);
+      return sum + samples[i]!.weight * (a <= huber ? 0.5 * a * a : huber * (a - 0.5 * huber));
+    }, 0) + v.reduce((sum, x, i) => sum + 0.5 * (x / parameters[i]!.spread) ** 2, 0);
+  let r = residuals(values);
+  let now = cost(r, values);
+  let damping = 0.01;
+  const n = parameters.length;
+  for (let step = 0; step < iterations; step++) {
+    const jacobian = parameters.map((p, j) => {
+      const h = 0.02 * Math.min(1, p.spread * 4);
+      const moved = [...values];
+      moved[j] = moved[j]! + h;
+      return residuals(moved).map((x, i) => (x - r[i]!) / h);
+    });
+    const weights = r.map((x, i) => samples[i]!.weight * Math.min(1, huber / Math.max(1e-9, Math.abs(x))));
+    const a = Array.from({ length: n }, () => new Float64Array(n));
+    const g = new Float64Array(n);
+    for (let j = 0; j < n; j++) {
+      const cj = jacobian[j]!;
+      for (let k = j; k < n; k++) {
+        const ck = jacobian[k]!;
+        let sum = 0;
+        for (let i = 0; i < r.length; i++) sum += weights[i]! * cj[i]! * ck[i]!;
+        a[j]![k] = sum;
+        a[k]![j] = sum;
+      }
+      let sum = 0;
+      for (let i = 0; i < r.length; i++) sum += weights[i]! * cj[i]! * r[i]!;
+      const prior = 1 / parameters[j]!.spread ** 2;
+      g[j] = sum + prior * values[j]!;
+      a[j]![j]! += prior;
+    }
+    let improved = false;
+    for (let attempt = 0; attempt < 6 && !improved; attempt++) {
+      const move = solve(a, g, damping);
+      const next = values.map((v, i) => v - Math.max(-0.5, Math.min(0.5, move[i]!)));
+      const nr = residuals(next);
+      const nc = cost(nr, next);
+      if (nc < now) {
+        improved = true;
+        damping = Math.max(1e-4, damping / 3);
+        const gain = (now - nc) / now;
+        values = next;
+        r = nr;
+        now = nc;
+        if (gain < 1e-4) return values;
+      } else damping *= 5;
+    }
+    if (!improved) break;
+  }
+  return values;
+}
+
+/** (A + damping · diag A) x = g, by Cholesky. */
+function solve(a: readonly Float64Array[], g: Float64Array, damping: number): Float64Array {
+  const n = g.length;
+  const l = a.map((row, i) => {
+    const copy = Float64Array.from(row);
+    copy[i]! += damping * row[i]!;
+    return copy;
+  });
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = l[i]![j]!;
+      for (let k = 0; k < j; k++) sum -= l[i]![k]! * l[j]![k]!;
+      l[i]![j] = i === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / l[j]![j]!;
+    }
+  }
+  const x = Float64Array.from(g);
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < i; k++) x[i]! -= l[i]![k]! * x[k]!;
+    x[i]! /= l[i]![i]!;
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    for (let k = i + 1; k < n; k++) x[i]! -= l[k]![i]! * x[k]!;
+    x[i]! /= l[i]![i]!;
+  }
+  return x;
+}

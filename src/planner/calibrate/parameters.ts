@@ -1,0 +1,100 @@
+/** The constants that a fit may move, each with how far it may stray from its stated value. */
+import { statedStacks, withFitted } from "../../catalog/engines/index.js";
+import type { StackTraits } from "../../catalog/types.js";
+import type { Constants } from "../time/rates.js";
+
+export interface Parameter {
+  /** `physics.gemm.hopper` or `stack.nemo.floor`. */
+  readonly name: string;
+  /** Stated value, before fitting. */
+  readonly start: number;
+  /** Prior standard deviation of its logarithm. */
+  readonly spread: number;
+}
+
+const physicsSpread: readonly (readonly [RegExp, number])[] = [
+  [/^gemm\./, 0.08],
+  [/^gemm8\./, 0.12],
+  [/^depth\./, 0.4],
+  [/^attention\.(flash|cudnn)/, 0.12],
+  [/^attention\.backward/, 0.1],
+  [/^attention\.(unfused|passes)/, 0.3],
+  [/^attention\.ramp/, 0.5],
+  [/^memory\./, 0.08],
+  [/^link\.latency/, 0.7],
+  [/^link\./, 0.15],
+  [/^network\.latency/, 0.7],
+  [/^network$/, 0.2],
+  [/^(alltoall|moe\.passes)/, 0.3],
+  [/^fp8\.casts/, 0.4],
+  [/^recipe\./, 0.1],
+  [/^step\.log/, 0.7],
+  [/^(waves|padding)$/, 0.3],
+  [/^attention\.misaligned/, 0.6],
+  [/^power\./, 0.08],
+];
+const unmeasured = /cdna3|ada/;
+
+export const stackSpread: Readonly<Record<string, number>> = {
+  elementwisePasses: 0.25,
+  ffnPasses: 0.25,
+  floor: 0.35,
+  fsdpTax: 0.5,
+  stepSeconds: 0.5,
+  timeFactor: 0.1,
+  lossPasses: 0.4,
+  exposed: 0.7,
+};
+
+export function parametersOf(constants: Constants, used: ReadonlySet<string>): Parameter[] {
+  const list: Parameter[] = [];
+  for (const [name, start] of Object.entries(constants)) {
+    const spread = physicsSpread.find(([pattern]) => pattern.test(name))?.[1];
+    if (spread !== undefined && !unmeasured.test(name)) list.push({ name: `physics.${name}`, start, spread });
+  }
+  for (const name of used) {
+    const traits = statedStacks[name];
+    if (traits === undefined) continue;
+    for (const [key, spread] of Object.entries(stackSpread))
+      list.push({ name: `stack.${name}.${key}`, start: startOf(traits, key), spread });
+  }
+  return list;
+}
+
+function startOf(traits: StackTraits, key: string): number {
+  if (key === "elementwisePasses") return traits.elementwisePasses;
+  if (key === "ffnPasses") return traits.ffnPasses ?? 4;
+  if (key === "lossPasses") return traits.lossPasses ?? 6;
+  if (key === "fsdpTax") return traits.fsdpTax ?? 0.05;
+  if (key === "stepSeconds") return traits.stepSeconds ?? 0.01;
+  if (key === "exposed") return Math.max(0.02, 1 - traits.overlap.dataParallel);
+  return 1;
+}
+
+/** Constants and traits under trial values (logarithms of ratios to the start). */
+export function applied(
+  parameters: readonly Parameter[],
+  values: readonly number[],
+  base: Constants,
+): { readonly constants: Constants; readonly traits: (name: string, own: StackTraits) => StackTraits } {
+  const constants: Record<string, number> = { ...base };
+  const byStack = new Map<string, Record<string, number>>();
+  for (const [i, p] of parameters.entries()) {
+    const value = p.start * Math.exp(values[i]!);
+    if (p.name.startsWith("physics.")) constants[p.name.slice(8)] = value;
+    else {
+      const [, stack, key] = p.name.split(".") as [string, string, string];
+      const own = byStack.get(stack) ?? {};
+      own[key] = value;
+      byStack.set(stack, own);
+    }
+  }
+  return {
+    constants,
+    traits(name, own) {
+      const f = byStack.get(name);
+      const kernel = own.attention;
+      return f === undefined ? own : { ...withFitted(statedStacks[name] ?? own, f), attention: kernel };
+    },
+  };
+}

@@ -1,0 +1,156 @@
+/** The fit of everything, and the same fit with each publisher left out in turn. Run by `bench/fit.mjs`. */
+import { stackOf, statedStacks } from "../../catalog/engines/index.js";
+import stated from "./data/stated.json" with { type: "json" };
+import { fit, predictAll, type Sample, sourceOf, weigh } from "./fit.js";
+import { lacks, type Prepared, prepare } from "./job-of-run.js";
+import { type Parameter, parametersOf } from "./parameters.js";
+import { measuredSeconds, type Run } from "./run.js";
+
+export interface StudyOptions {
+  readonly leaveOut: boolean;
+  readonly log: (text: string) => void;
+}
+
+const round = (x: number): number => Number(x.toPrecision(4));
+
+export function study(runs: readonly Run[], options: StudyOptions) {
+  const rows = runs.flatMap((run) => {
+    const seconds = measuredSeconds(run);
+    return seconds === undefined || lacks(run) !== undefined ? [] : [{ prepared: stock(prepare(run)), seconds }];
+  });
+  const samples = weigh(rows);
+  const base = stated.constants;
+  const parameters = parametersOf(base, new Set(rows.map((r) => r.prepared.stack)));
+  const values = fit(samples, parameters, base, 14);
+  const inside = errors(samples, predictAll(samples, parameters, values, base));
+  options.log(`fitted ${parameters.length} constants on ${samples.length} runs`);
+  const outside = options.leaveOut ? leaveOneOut(samples, parameters, values, options.log) : undefined;
+  const fittedOn = `${samples.length} published runs (runs.jsonl), bench/fit.mjs`;
+  return {
+    table: table(samples, inside, outside),
+    physics: {
+      fittedOn,
+      constants: {
+        ...base,
+        ...Object.fromEntries(named(parameters, values, "physics.").map(([k, v]) => [k, round(v)])),
+      },
+    },
+    stacks: { fittedOn, stacks: stacksOf(parameters, values) },
+    ...(outside === undefined ? {} : { residuals: residualsOf(samples, outside, fittedOn) }),
+  };
+}
+
+/** With the stack's stated traits, not with those of an earlier fit. */
+function stock(p: Prepared): Prepared {
+  const own = statedStacks[p.stack];
+  return own === undefined ? p : { ...p, traits: { ...own, attention: p.traits.attention } };
+}
+
+function named(parameters: readonly Parameter[], values: readonly number[], prefix: string): [string, number][] {
+  return parameters.flatMap((p, i): [string, number][] =>
+    p.name.startsWith(prefix) ? [[p.name.slice(prefix.length), p.start * Math.exp(values[i]!)]] : [],
+  );
+}
+
+function stacksOf(parameters: readonly Parameter[], values: readonly number[]) {
+  const stacks: Record<string, Record<string, number>> = {};
+  for (const [name, value] of named(parameters, values, "stack.")) {
+    const [stack, key] = name.split(".") as [string, string];
+    stacks[stack] = { ...stacks[stack], [key]: round(value) };
+  }
+  return stacks;
+}
+
+const errors = (samples: readonly Sample[], predicted: readonly number[]): number[] =>
+  samples.map((s, i) => predicted[i]! / s.seconds - 1);
+
+/** A publisher: all tables of one repository or paper. */
+export const publisherOf = (p: Prepared): string =>
+  (p.run.source ?? "?").split(/[ @]/)[0]!.split("/").slice(0, 2).join("/");
+
+function leaveOneOut(
+  samples: readonly Sample[],
+  parameters: readonly Parameter[],
+  start: readonly number[],
+  log: (text: string) => void,
+): number[] {
+  const found = new Array<number>(samples.length);
+  const publishers = [...new Set(samples.map((s) => publisherOf(s.prepared)))];
+  for (const publisher of publishers) {
+    const rest = samples.filter((s) => publisherOf(s.prepared) !== publisher);
+    // Stacks that only this publisher ran fall back to their stated traits.
+    const seen = new Set(rest.map((s) => s.prepared.stack));
+    const begin = start.map((v, i) => {
+      const p = parameters[i]!;
+      return p.name.startsWith("stack.") && !seen.has(p.name.split(".")[1]!) ? 0 : v;
+    });
+    const values = fit(rest, parameters, stated.constants, 5, begin);
+    const predicted = predictAll(samples, parameters, values, stated.constants);
+    samples.forEach((s, i) => {
+      if (publisherOf(s.prepared) === publisher) found[i] = predicted[i]! / s.seconds - 1;
+    });
+    log(`left out ${publisher}`);
+  }
+  return found;
+}
+
+const quantile = (list: readonly number[], q: number): number => {
+  const sorted = [...list].sort((a, b) => a - b);
+  const x = q * (sorted.length - 1);
+  const i = Math.floor(x);
+  return sorted[i]! + ((sorted[i + 1] ?? sorted[i]!) - sorted[i]!) * (x - i);
+};
+const percent = (x: number): string => (100 * x).toFixed(1);
+
+function table(samples: readonly Sample[], inside: readonly number[], outside: readonly number[] | undefined): string {
+  const groups = new Map<string, number[]>();
+  samples.forEach((s, i) => {
+    const key = `${publisherOf(s.prepared)} | ${s.prepared.stack} | ${s.prepared.machine.name}`;
+    groups.set(key, [...(groups.get(key) ?? []), i]);
+  });
+  const line = (name: string, list: readonly number[]): string => {
+    const abs = (of: readonly number[]): number[] => list.map((i) => Math.abs(of[i]!));
+    const out =
+      outside === undefined
+        ? " – | – | –"
+        : ` ${percent(
+            quantile(
+              list.map((i) => outside[i]!),
+              0.5,
+            ),
+          )} | ${percent(quantile(abs(outside), 0.5))} | ${percent(quantile(abs(outside), 0.9))}`;
+    return `| ${name} | ${list.length} | ${percent(quantile(abs(inside), 0.5))} | ${percent(quantile(abs(inside), 0.9))} |${out} |`;
+  };
+  return [
+    "| publisher | stack | GPU | runs | fitted: median % | p90 % | left out: bias % | median % | p90 % |",
+    "|---|---|---|---|---|---|---|---|---|",
+    ...[...groups].sort().map(([name, list]) => line(name, list)),
+    line(
+      "all | | ",
+      samples.map((_, i) => i),
+    ),
+  ].join("\n");
+}
+
+/** Left-out residuals by how much was known of the stack: what intervals are drawn from. */
+function residualsOf(samples: readonly Sample[], outside: readonly number[], fittedOn: string) {
+  const stacks: Record<string, number[]> = {};
+  const all: { residual: number; weight: number }[] = [];
+  samples.forEach((s, i) => {
+    stacks[s.prepared.stack] = [...(stacks[s.prepared.stack] ?? []), outside[i]!];
+    all.push({ residual: outside[i]!, weight: s.weight });
+  });
+  const spread = (list: readonly number[], q: number): number => round(quantile(list, q));
+  return {
+    fittedOn,
+    stacks: Object.fromEntries(
+      Object.entries(stacks).map(([name, list]) => [
+        name,
+        { rows: list.length, low: spread(list, 0.1), median: spread(list, 0.5), high: spread(list, 0.9) },
+      ]),
+    ),
+    all: { rows: all.length, low: spread(outside, 0.1), median: spread(outside, 0.5), high: spread(outside, 0.9) },
+  };
+}
+
+export { sourceOf, stackOf };
