@@ -96,6 +96,8 @@ export interface StackTraits {
   readonly crowdedFloor?: number;
   /** Bytes a parameter of training state: weights as kept, gradients, optimizer with master. Absent: mixed precision as usual. */
   readonly state?: StackState;
+  /** The same where it depends on the compute type (DeepSpeed keeps fp32 gradients in bf16 but not in fp16). */
+  readonly stateByPrecision?: Readonly<Record<string, StackState>>;
   readonly activations?: StackActivations;
   /** What `selective` means here: share of saved bytes kept, share of a layer's forward run again. */
   readonly selective?: { readonly kept: number; readonly again: number; readonly unit: "attention" | "layer" };

@@ -30,6 +30,16 @@ export const commands: readonly CommandRow[] = [
     summary: "Show what this machine can run, and measure it",
     load: () => import("./commands/doctor.js"),
   },
+  {
+    name: "validate",
+    summary: "Compare predictions with measured runs",
+    load: () => import("./commands/validate.js"),
+  },
+  {
+    name: "calibrate",
+    summary: "Fit predictions to your own measured runs",
+    load: () => import("./commands/calibrate.js"),
+  },
   { name: "emit", summary: "Write job specs for other engines and clusters", load: () => import("./commands/emit.js") },
   { name: "runs", summary: "List runs", load: () => import("./commands/runs.js") },
   { name: "logs", summary: "Show the log of a run", load: () => import("./commands/logs.js") },

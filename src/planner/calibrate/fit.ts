@@ -45,7 +45,7 @@ export function predictAll(
   });
 }
 
-export function fit(
+export function fitConstants(
   samples: readonly Sample[],
   parameters: readonly Parameter[],
   base: Constants,

@@ -128,7 +128,10 @@ export function ranksOf(shape: ModelShape, layout: Layout, recompute: string): R
 }
 
 /** Bytes of training state, by stack and sharding. */
-export function numericOf(traits: StackTraits, shard: Layout["shard"], devices: number): Numeric {
+export function numericOf(traits: StackTraits, shard: Layout["shard"], devices: number, compute = "bf16"): Numeric {
+  const byPrecision = traits.stateByPrecision?.[compute];
+  if (byPrecision !== undefined && shard !== "zero3" && shard !== "hsdp")
+    return { ...byPrecision, gather: 2, reduce: 2 };
   const sharded = shard === "zero3" || shard === "hsdp";
   if (traits.state !== undefined && (sharded || devices === 1 || shard === "none"))
     return { ...traits.state, gather: 2, reduce: 4 };
@@ -144,7 +147,7 @@ export function jobOf(p: Prepared, traits: StackTraits = p.traits, constants: Co
     shape: p.shape,
     layout: p.layout,
     ranks: p.ranks,
-    numeric: numericOf(traits, p.layout.shard, p.devices),
+    numeric: numericOf(traits, p.layout.shard, p.devices, p.compute),
     devices: p.devices,
     offload: "none",
     passes: [],

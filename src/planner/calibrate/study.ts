@@ -1,7 +1,7 @@
 /** The fit of everything, and the same fit with each publisher left out in turn. Run by `bench/fit.mjs`. */
 import { stackOf, statedStacks } from "../../catalog/engines/index.js";
 import stated from "./data/stated.json" with { type: "json" };
-import { fit, predictAll, type Sample, sourceOf, weigh } from "./fit.js";
+import { fitConstants, predictAll, type Sample, weigh } from "./fit.js";
 import { lacks, type Prepared, prepare } from "./job-of-run.js";
 import { type Parameter, parametersOf } from "./parameters.js";
 import { measuredSeconds, type Run } from "./run.js";
@@ -21,7 +21,7 @@ export function study(runs: readonly Run[], options: StudyOptions) {
   const samples = weigh(rows);
   const base = stated.constants;
   const parameters = parametersOf(base, new Set(rows.map((r) => r.prepared.stack)));
-  const values = fit(samples, parameters, base, 14);
+  const values = fitConstants(samples, parameters, base, 14);
   const inside = errors(samples, predictAll(samples, parameters, values, base));
   options.log(`fitted ${parameters.length} constants on ${samples.length} runs`);
   const outside = options.leaveOut ? leaveOneOut(samples, parameters, values, options.log) : undefined;
@@ -36,7 +36,7 @@ export function study(runs: readonly Run[], options: StudyOptions) {
       },
     },
     stacks: { fittedOn, stacks: stacksOf(parameters, values) },
-    ...(outside === undefined ? {} : { residuals: residualsOf(samples, outside, fittedOn) }),
+    ...(outside === undefined ? {} : { residuals: residualsOf(samples, inside, outside, fittedOn) }),
   };
 }
 
@@ -84,7 +84,7 @@ function leaveOneOut(
       const p = parameters[i]!;
       return p.name.startsWith("stack.") && !seen.has(p.name.split(".")[1]!) ? 0 : v;
     });
-    const values = fit(rest, parameters, stated.constants, 5, begin);
+    const values = fitConstants(rest, parameters, stated.constants, 5, begin);
     const predicted = predictAll(samples, parameters, values, stated.constants);
     samples.forEach((s, i) => {
       if (publisherOf(s.prepared) === publisher) found[i] = predicted[i]! / s.seconds - 1;
@@ -132,25 +132,29 @@ function table(samples: readonly Sample[], inside: readonly number[], outside: r
   ].join("\n");
 }
 
-/** Left-out residuals by how much was known of the stack: what intervals are drawn from. */
-function residualsOf(samples: readonly Sample[], outside: readonly number[], fittedOn: string) {
-  const stacks: Record<string, number[]> = {};
-  const all: { residual: number; weight: number }[] = [];
-  samples.forEach((s, i) => {
-    stacks[s.prepared.stack] = [...(stacks[s.prepared.stack] ?? []), outside[i]!];
-    all.push({ residual: outside[i]!, weight: s.weight });
-  });
-  const spread = (list: readonly number[], q: number): number => round(quantile(list, q));
-  return {
-    fittedOn,
-    stacks: Object.fromEntries(
+/** Residuals by stack, fitted and left out: what intervals are drawn from. */
+function residualsOf(
+  samples: readonly Sample[],
+  inside: readonly number[],
+  outside: readonly number[],
+  fittedOn: string,
+) {
+  const of = (errors: readonly number[]) => {
+    const stacks: Record<string, number[]> = {};
+    samples.forEach((s, i) => {
+      stacks[s.prepared.stack] = [...(stacks[s.prepared.stack] ?? []), errors[i]!];
+    });
+    return Object.fromEntries(
       Object.entries(stacks).map(([name, list]) => [
         name,
-        { rows: list.length, low: spread(list, 0.1), median: spread(list, 0.5), high: spread(list, 0.9) },
+        {
+          rows: list.length,
+          low: round(quantile(list, 0.1)),
+          median: round(quantile(list, 0.5)),
+          high: round(quantile(list, 0.9)),
+        },
       ]),
-    ),
-    all: { rows: all.length, low: spread(outside, 0.1), median: spread(outside, 0.5), high: spread(outside, 0.9) },
+    );
   };
+  return { fittedOn, fitted: of(inside), leftOut: of(outside) };
 }
-
-export { sourceOf, stackOf };

@@ -32,7 +32,8 @@ export function elementsOnRank(g: Gemm, d: Degrees): number {
   return gemmElements(g) / split;
 }
 
-export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits): LayerMemory {
+/** `low`: products in 8 bits keep their inputs in 8 bits too (Transformer Engine). */
+export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = false): LayerMemory {
   const t = d.tensor;
   const spread = d.sequence ? t : 1;
   const tokens = (d.microBatch * d.length) / d.context;
@@ -55,7 +56,7 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits): Layer
     if (g.rank > 0) {
       trainable += adapterElements(g) / (g.split === "none" ? 1 : t);
       // The adapter keeps its own input (dropped out) and the low-rank product.
-      adapted += tokens * 2 * (g.rank + (stack.compiled ? 0 : 0));
+      adapted += 2 * tokens * g.rank;
     }
   }
   const addPlain = (elements: number, isTrainable: boolean): void => {
@@ -67,7 +68,8 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits): Layer
   };
   addPlain(s.small, s.smallTrainable);
   addPlain(s.table / t, s.tableTrainable);
-  const a = stack.activations;
+  const all = stack.activations;
+  const a = low ? { ...all, hidden: all.hidden - 2, gated: all.gated - 1, plain: all.plain - 1 } : all;
   const h = s.hidden;
   const input = (2 * tokens * h) / spread;
   if (s.role === "embedding") {
@@ -128,8 +130,8 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits): Layer
   if (s.moe !== undefined) {
     const rows = tokens * s.moe.topK * s.moe.imbalance;
     const share = d.expert > 1 ? 1 : t;
-    // Dispatched inputs, expert activations, expert outputs weighted by the router, router probabilities.
-    mlpSaved += (2 * rows * h + 2 * rows * h) / spread + ((s.gated ? a.gated : a.plain) * rows * s.moe.ffn) / share;
+    // Dispatched inputs, expert activations (weighted before the second product), router probabilities.
+    mlpSaved += ((low ? 1 : 2) * rows * h) / spread + ((s.gated ? a.gated : a.plain) * rows * s.moe.ffn) / share;
     mlpSaved += 3 * 4 * tokens * s.moe.experts;
     wide = Math.max(wide, (2.5 * 2 * rows * s.moe.ffn) / share + (2 * 2 * rows * h) / spread);
   }

@@ -49,8 +49,9 @@ export const reservedBytes = (job: Job, allocated: number): number =>
   );
 export const contextBytes = (job: Job): number => job.rates.stack.contextBytes + libraryBytes(job);
 
-export const fitsDevice = (job: Job, allocated: number): boolean =>
-  allocated * 1.01 + contextBytes(job) <= job.rates.machine.memoryBytes;
+/** A plan must fit with the allocator's slack in hand; `margin` loosens that where a prediction is only a guess. */
+export const fitsDevice = (job: Job, allocated: number, margin = 0): boolean =>
+  allocated * (1.01 - margin) + contextBytes(job) <= job.rates.machine.memoryBytes;
 
 function placeOf(job: Job, { rank, memory }: Peak): string {
   const stage = job.layout.pipeline > 1 ? `stage ${rank}, ` : "";

@@ -66,7 +66,9 @@ function prepare(context: StageContext): Prepared {
     held.add(graph);
   }
   const calibrated = context.calibration?.stacks.find(
-    (s) => s.engine === context.engine.name && s.accelerator === context.accelerator.name,
+    (s) =>
+      (s.engine === context.engine.name || context.engine.aliases.includes(s.engine)) &&
+      s.accelerator === context.accelerator.name,
   );
   const rates = ratesOf(machineOf(context), context.engine.stack, context.precision.compute.value);
   const made: Prepared = {

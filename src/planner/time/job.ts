@@ -97,7 +97,10 @@ export function numbersOf(rates: Rates, shape: ModelShape, l: Layout, kind: stri
   if (found === undefined) {
     const s = shape.kinds[kind]!;
     const d: Degrees = l;
-    found = { time: layerTime(rates, s, d), memory: layerMemory(s, d, rates.stack) };
+    found = {
+      time: layerTime(rates, s, d),
+      memory: layerMemory(s, d, rates.stack, rates.lowPrecision && rates.stack.cachedWeightGradients),
+    };
     byKind.set(key, found);
   }
   return found;

@@ -4,7 +4,8 @@ import { stack } from "./make.js";
 export const llmFoundry = stack("llm-foundry", {
   elementwisePasses: 20,
   ffnPasses: 5,
-  lossBytesPerLogit: 10,
+  lossBytesPerLogit: 8,
+  contextBytes: 0.8 * 1024 ** 3,
   launchFloor: [0.0005, 0.0009],
   selective: { kept: 0.5, again: 0.5, unit: "layer" },
 });
@@ -15,7 +16,7 @@ export const fmsFsdp = stack("fms-fsdp", {
   elementwisePasses: 9,
   ffnPasses: 3,
   launchFloor: [0.0002, 0.0004],
-  selective: { kept: 0.6, again: 0.4, unit: "layer" },
+  selective: { kept: 0.25, again: 0.6, unit: "layer" },
 });
 
 /** torchtitan, FSDP2, eager. Its selective recomputation keeps every second product and attention's output. */
@@ -37,9 +38,10 @@ export const torchtitan = stack("torchtitan", {
   compiled: true,
   elementwisePasses: 9,
   ffnPasses: 3,
-  lossBytesPerLogit: 10,
+  lossBytesPerLogit: 7,
+  allocatorSlack: 1.03,
   launchFloor: [0.00025, 0.0005],
-  selective: { kept: 0.45, again: 0.3, unit: "layer" },
+  selective: { kept: 0.4, again: 0.3, unit: "layer" },
 });
 
 /** MaxText: XLA, cuDNN attention, scheduled collectives. `minimal` rematerialisation keeps nearly all. */

@@ -13,7 +13,13 @@ export const megatron2022 = stack("megatron-2022", {
   activations: { hidden: 8, gated: 6, plain: 4, dropout: 2, head: 4, score: 5 },
   fusedOptimizer: true,
   stepSeconds: 0.02,
-  contextBytes: 1.5 * 1024 ** 3,
+  // CUDA, NCCL for three kinds of groups, DeepSpeed's gather and reduce buckets: read off nvidia-smi of BLOOM's prototypes.
+  contextBytes: 5 * 1024 ** 3,
+  // DeepSpeed's fp16 optimizer copies its shard of gradients to fp32; its bf16 one keeps whole fp32 gradients beside bf16.
+  stateByPrecision: {
+    fp16: { weights: 2, gradients: 2, optimizer: 16 },
+    bf16: { weights: 2, gradients: 9, optimizer: 12 },
+  },
 });
 
 /** Megatron-Core with Transformer Engine, 2024 on: cuDNN attention, fused kernels, overlapped gradient reduction. */
@@ -34,8 +40,9 @@ export const nemo = stack("nemo", {
   elementwisePasses: 9,
   ffnPasses: 3,
   launchFloor: [0.0003, 0.0005],
-  lossBytesPerLogit: 6,
+  lossBytesPerLogit: 14,
   overlap: { dataParallel: 0.98, fsdpPrefetch: true, tensorParallel: 0.6, pipeline: 0.7, expert: 0.2 },
   cachedWeightGradients: true,
-  gradientBytes: 4,
+  // Recipes reduce gradients in bf16 (`grad_reduce_in_fp32 = False`).
+  gradientBytes: 2,
 });

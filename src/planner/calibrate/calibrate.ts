@@ -1,0 +1,52 @@
+/** A factor for each software stack and accelerator, from as few as one measured run: what `llmp calibrate` writes. */
+import type { CalibrationFile } from "../types.js";
+import { predictRun } from "./predict.js";
+import { measuredSeconds, type Run } from "./run.js";
+
+const median = (list: readonly number[]): number => {
+  const sorted = [...list].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+};
+
+interface Group {
+  readonly engine: string;
+  readonly accelerator: string;
+  readonly time: number[];
+  readonly memory: number[];
+}
+
+export function calibrateRuns(runs: readonly Run[], fittedOn: string): CalibrationFile {
+  const groups = new Map<string, Group>();
+  for (const run of runs) {
+    const p = predictRun(run);
+    if ("lacks" in p) continue;
+    const seconds = measuredSeconds(run);
+    const gib = run.measured_peak_memory_gib_per_gpu;
+    if (seconds === undefined && typeof gib !== "number") continue;
+    const { stack, machine } = p.prepared;
+    const key = `${stack}\t${machine.name}`;
+    const group = groups.get(key) ?? { engine: stack, accelerator: machine.name, time: [], memory: [] };
+    groups.set(key, group);
+    if (seconds !== undefined) group.time.push(Math.log(seconds / p.seconds));
+    if (typeof gib === "number" && gib > 0) group.memory.push(Math.log(gib / p.gib));
+  }
+  return {
+    schema: "llmp.calibration/1",
+    fittedOn,
+    stacks: [...groups.values()].map((g) => {
+      const time = g.time.length === 0 ? 0 : median(g.time);
+      const memory = g.memory.length === 0 ? 0 : median(g.memory);
+      return {
+        engine: g.engine,
+        accelerator: g.accelerator,
+        timeFactor: Math.exp(time),
+        memoryOffsetBytes: 0,
+        memoryFactor: Math.exp(memory),
+        timeResiduals: g.time.map((x) => Math.exp(time - x) - 1),
+        memoryResiduals: g.memory.map((x) => Math.exp(memory - x) - 1),
+        rows: Math.max(g.time.length, g.memory.length),
+      };
+    }),
+  };
+}

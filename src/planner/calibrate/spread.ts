@@ -1,0 +1,44 @@
+/** How far off a prediction may be, as logarithms of measured over predicted: 80% intervals. */
+import residuals from "./data/residuals.json" with { type: "json" };
+import type { Prepared } from "./job-of-run.js";
+import type { MemoryKind } from "./run.js";
+
+export interface Spread {
+  /** Centre and half-width of ln(measured / predicted). */
+  readonly centre: number;
+  readonly half: number;
+}
+
+interface Group {
+  readonly rows: number;
+  readonly low: number;
+  readonly high: number;
+}
+const byStack: Readonly<Record<string, Group | undefined>> = residuals.fitted;
+
+/** Generations whose constants were fitted on several publishers. */
+const fittedGenerations = new Set(["ampere", "hopper", "blackwell"]);
+
+/** Another publisher's cluster, version, settings: what left-out publishers show beyond the residuals inside a table. */
+const between = 0.075;
+
+export function timeSpread(p: Prepared): Spread {
+  const group = byStack[p.stack];
+  const inside = group === undefined || group.rows < 4 ? 0.1 : (Math.log1p(group.high) - Math.log1p(group.low)) / 2;
+  const parts = [inside, between];
+  if (!p.known || group === undefined) parts.push(0.2);
+  if (!fittedGenerations.has(p.machine.generation)) parts.push(0.15);
+  if (Object.values(p.shape.kinds).some((k) => k.moe !== undefined)) parts.push(0.12);
+  return { centre: 0, half: Math.min(0.6, Math.hypot(...parts)) };
+}
+
+/** Allocated bytes of a Megatron program are a closed form; other stacks and other readings vary. */
+export function memorySpread(p: Prepared, kind: MemoryKind): Spread {
+  const exact = p.traits.cachedWeightGradients;
+  const parts = [exact ? 0.02 : p.stack === "torchtitan" ? 0.15 : 0.08];
+  if (kind === "reserved") parts.push(0.04);
+  if (kind === "driver") parts.push(0.06);
+  if (!p.known) parts.push(0.08);
+  if (Object.values(p.shape.kinds).some((k) => k.moe !== undefined)) parts.push(0.06);
+  return { centre: 0, half: Math.hypot(...parts) };
+}
