@@ -9,6 +9,12 @@ const median = (list: readonly number[]): number => {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 };
 
+/** How clusters differ, and how layouts on one cluster do: a single run is believed for four fifths. */
+const between = 0.1;
+const within = 0.05;
+const trusted = (list: readonly number[]): number =>
+  median(list) * ((list.length * between ** 2) / (list.length * between ** 2 + within ** 2));
+
 interface Group {
   readonly engine: string;
   readonly accelerator: string;
@@ -35,8 +41,8 @@ export function calibrateRuns(runs: readonly Run[], fittedOn: string): Calibrati
     schema: "llmp.calibration/1",
     fittedOn,
     stacks: [...groups.values()].map((g) => {
-      const time = g.time.length === 0 ? 0 : median(g.time);
-      const memory = g.memory.length === 0 ? 0 : median(g.memory);
+      const time = g.time.length === 0 ? 0 : trusted(g.time);
+      const memory = g.memory.length === 0 ? 0 : trusted(g.memory);
       return {
         engine: g.engine,
         accelerator: g.accelerator,

@@ -9,6 +9,10 @@ import { memorySpread, timeSpread } from "./spread.js";
 
 const GiB = 1024 ** 3;
 
+/** One measured run of a cluster takes most of what differs between clusters; what differs between layouts remains. */
+const calibratedHalf = (half: number, rows: number): number =>
+  Math.max(0.07, half * (rows === 1 ? 0.85 : rows < 5 ? 0.75 : 0.65));
+
 export interface Prediction {
   readonly prepared: Prepared;
   readonly seconds: number;
@@ -44,9 +48,8 @@ export function predictRun(run: Run, file?: CalibrationFile): Prediction | { rea
   const bytes = raw * factor + (calibration?.memoryOffsetBytes ?? 0);
   const t = timeSpread(prepared);
   const m = memorySpread(prepared, kind);
-  // One measured run takes most of what differs between clusters; what layouts differ by remains.
   const rows = calibration?.rows ?? 0;
-  const tight = rows === 0 ? t.half : Math.max(0.05, t.half * 0.5);
+  const tight = rows === 0 ? t.half : calibratedHalf(t.half, rows);
   const tightMemory = rows === 0 || calibration?.memoryResiduals.length === 0 ? m.half : Math.max(0.015, m.half * 0.5);
   const margin = prepared.known ? 0.03 : 0.08;
   return {

@@ -20,7 +20,7 @@ const byStack: Readonly<Record<string, Group | undefined>> = residuals.fitted;
 const fittedGenerations = new Set(["ampere", "hopper", "blackwell"]);
 
 /** Another publisher's cluster, version, settings: what left-out publishers show beyond the residuals inside a table. */
-const between = 0.075;
+const between = 0.06;
 
 export function timeSpread(p: Prepared): Spread {
   const group = byStack[p.stack];
@@ -37,7 +37,7 @@ export function memorySpread(p: Prepared, kind: MemoryKind): Spread {
   const exact = p.traits.cachedWeightGradients;
   const parts = [exact ? 0.02 : p.stack === "torchtitan" ? 0.15 : 0.08];
   if (kind === "reserved") parts.push(0.04);
-  if (kind === "driver") parts.push(0.06);
+  if (kind === "driver") parts.push(0.12);
   if (!p.known) parts.push(0.08);
   if (Object.values(p.shape.kinds).some((k) => k.moe !== undefined)) parts.push(0.06);
   return { centre: 0, half: Math.hypot(...parts) };

@@ -1,5 +1,5 @@
 /** The fit of everything, and the same fit with each publisher left out in turn. Run by `bench/fit.mjs`. */
-import { stackOf, statedStacks } from "../../catalog/engines/index.js";
+import { statedStacks } from "../../catalog/engines/index.js";
 import stated from "./data/stated.json" with { type: "json" };
 import { fitConstants, predictAll, type Sample, weigh } from "./fit.js";
 import { lacks, type Prepared, prepare } from "./job-of-run.js";

@@ -4,7 +4,8 @@ import { stack } from "./make.js";
 export const llmFoundry = stack("llm-foundry", {
   elementwisePasses: 20,
   ffnPasses: 5,
-  lossBytesPerLogit: 8,
+  // FlashAttention's fused cross-entropy, gradients in place.
+  lossBytesPerLogit: 5,
   contextBytes: 0.8 * 1024 ** 3,
   launchFloor: [0.0005, 0.0009],
   selective: { kept: 0.5, again: 0.5, unit: "layer" },
