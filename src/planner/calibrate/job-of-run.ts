@@ -56,13 +56,12 @@ export function prepare(run: Run): Prepared {
   const accumulation = Math.max(1, Math.round((run.global_batch ?? microBatch * data) / (microBatch * data)));
   const virtual = pipeline > 1 ? Math.max(1, run.vpp ?? 1) : 1;
   const replicas = data * context;
-  const megatron = /megatron|nemo/.test(picked.name);
   const layout: Layout = {
     data,
     shard,
     shardGroup: shard === "zero3" ? replicas : shard === "hsdp" ? Math.min(replicas, machine.perNode) : 1,
     tensor,
-    sequence: tensor > 1 && (run.sequence_parallel ?? (megatron && picked.name !== "megatron-2022")),
+    sequence: tensor > 1 && (run.sequence_parallel ?? !/2022|ampere/.test(picked.name)),
     pipeline,
     virtual,
     context,

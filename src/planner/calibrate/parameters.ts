@@ -21,7 +21,7 @@ const physicsSpread: readonly (readonly [RegExp, number])[] = [
   [/^attention\.(unfused|passes)/, 0.3],
   [/^attention\.ramp/, 0.5],
   [/^memory\./, 0.08],
-  [/^link\.latency/, 0.7],
+  [/^link\.latency/, 0.4],
   [/^link\./, 0.15],
   [/^network\.latency/, 0.7],
   [/^network$/, 0.2],

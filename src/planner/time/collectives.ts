@@ -20,7 +20,7 @@ export function gatherSeconds(r: Rates, bytes: number, group: Group): number {
   const nodes = Math.ceil(group.size / group.local);
   const inside = group.local > 1 ? (bytes * (group.size - 1)) / group.size / r.link : 0;
   // A ring takes one hop a rank inside a domain (at most eight: larger domains switch in hardware), trees cross nodes.
-  const latency = r.linkLatency * (Math.min(group.local, 8) - 1);
+  const latency = (r.constants["link.base"] ?? 1e-5) + r.linkLatency * (Math.min(group.local, 8) - 1);
   if (nodes === 1) return inside + latency;
   const domain = Math.min(r.machine.domain, Math.max(group.local, r.machine.domain));
   // All groups of a domain cross at once and share its cards.

@@ -22,9 +22,10 @@ export const fmsFsdp = stack("fms-fsdp", {
 
 /** torchtitan, FSDP2, eager. Its selective recomputation keeps every second product and attention's output. */
 export const torchtitanEager = stack("torchtitan-eager", {
+  like: "torchtitan",
   timeFactor: { any: 1.3 },
   attention: "cudnn",
-  elementwisePasses: 22,
+  elementwisePasses: 28,
   ffnPasses: 5,
   lossBytesPerLogit: 12,
   launchFloor: [0.0006, 0.001],

@@ -1,11 +1,12 @@
 /** Software stacks by name, and which one a published run used. */
 import type { StackTraits } from "../../types.js";
 import { fmsFsdp, llmFoundry, maxtext, torchtitan, torchtitanEager } from "./fsdp.js";
-import { megatron2022, megatronCore, nemo } from "./megatron.js";
+import { megatron2022, megatronAmpere, megatronCore, nemo } from "./megatron.js";
 import { deepspeed, fastLlm, flashAttention, internevo, nxd, torchtune, trl } from "./trainers.js";
 
 export const stacks: Readonly<Record<string, StackTraits>> = {
   "megatron-2022": megatron2022,
+  "megatron-ampere": megatronAmpere,
   megatron: megatronCore,
   nemo,
   "llm-foundry": llmFoundry,
@@ -73,9 +74,13 @@ export function stackOf(
   const known = name !== undefined;
   name ??= hints.sharded ? "llm-foundry" : "megatron";
   if (name === "megatron-2022" && hints.flash !== false && hints.generation !== "ampere") name = "megatron";
+  if (known && name === "megatron" && hints.generation === "ampere" && hints.flash !== true) name = "megatron-ampere";
   if (name === "torchtitan" && hints.compiled === false) name = "torchtitan-eager";
   if (name === "torchtitan-eager" && hints.compiled === true) name = "torchtitan";
   let traits = stacks[name]!;
+  // Nobody names an engine of today that has no flash attention.
+  if (!known && traits.attention === "cudnn" && hints.generation === "ampere")
+    traits = { ...traits, attention: "flash2" };
   if (hints.flash === false && traits.attention !== "unfused") traits = { ...traits, attention: "unfused" };
   if (hints.flash === true && traits.attention === "unfused") traits = { ...traits, attention: "flash2" };
   return { name, traits, known };

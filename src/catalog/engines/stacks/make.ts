@@ -45,9 +45,12 @@ export function withFitted(own: StackTraits, f: FittedTraits): StackTraits {
 export const statedStacks: Record<string, StackTraits> = {};
 
 /** Traits as stated, then what was fitted on published runs of that stack (`data/fitted.json`). */
-export function stack(name: string, own: Partial<StackTraits>): StackTraits {
+/** `like`: never measured itself; it borrows the time factor of its nearest kin. */
+export function stack(name: string, { like, ...own }: Partial<StackTraits> & { readonly like?: string }): StackTraits {
   const stated: StackTraits = { ...base, ...own, overlap: { ...base.overlap, ...own.overlap } };
   statedStacks[name] = stated;
   const f = measured[name];
-  return f === undefined ? stated : withFitted(stated, f);
+  if (f !== undefined) return withFitted(stated, f);
+  const kin = like === undefined ? undefined : measured[like]?.timeFactor;
+  return kin === undefined ? stated : withFitted(stated, { timeFactor: kin });
 }

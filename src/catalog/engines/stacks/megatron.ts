@@ -22,6 +22,22 @@ export const megatron2022 = stack("megatron-2022", {
   },
 });
 
+/**
+ * Megatron-LM of 2021–2023 on A100 (Narayanan et al. 2021, Korthikanti et al. 2022): the same kernels without DeepSpeed's
+ * optimizer and buffers, launched faster.
+ */
+export const megatronAmpere = stack("megatron-ampere", {
+  attention: "unfused",
+  elementwisePasses: 16,
+  ffnPasses: 4,
+  lossPasses: 14,
+  launchFloor: [0.0006, 0.0009],
+  lossBytesPerLogit: 10,
+  overlap: { dataParallel: 0, fsdpPrefetch: false, tensorParallel: 0, pipeline: 0, expert: 0 },
+  stepSeconds: 0.02,
+  contextBytes: 1.5 * 1024 ** 3,
+});
+
 /** Megatron-Core with Transformer Engine, 2024 on: cuDNN attention, fused kernels, overlapped gradient reduction. */
 export const megatronCore = stack("megatron", {
   timeFactor: { any: 1.1 },
