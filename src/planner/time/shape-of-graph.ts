@@ -113,8 +113,11 @@ const roleOf = (kind: LayerKind): LayerShape["role"] =>
 
 /** Adds a product; those that read the same input with split columns run as one. */
 function join(gemms: Gemm[], groups: Map<string, number>, op: Op, w: WeightSpec): void {
-  const [outputs, inputs] = w.shape as [number, number];
-  const split = w.split.tensor === 0 ? "out" : w.split.tensor === 1 ? "in" : "none";
+  // GPT-2's Conv1D stores [in, out].
+  const outDim = op.attrs.transposed === true ? 1 : 0;
+  const outputs = w.shape[outDim]!;
+  const inputs = w.shape[1 - outDim]!;
+  const split = w.split.tensor === undefined ? "none" : w.split.tensor === outDim ? "out" : "in";
   const one: Gemm = {
     op: op.id,
     module: op.module,
