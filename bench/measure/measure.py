@@ -76,6 +76,14 @@ def parallelise(model: Transformer, c: Config, device: torch.device) -> None:
             parameter.register_post_accumulate_grad_hook(lambda q: dist.all_reduce(q.grad, group=mesh["dp"].get_group()))
 
 
+def clip(parameters: list[torch.nn.Parameter]) -> None:
+    """Sharded and plain parameters apart: their norms do not mix."""
+    for sharded in (True, False):
+        group = [p for p in parameters if hasattr(p, "to_local") == sharded and p.grad is not None]
+        if group:
+            torch.nn.utils.clip_grad_norm_(group, 1.0)
+
+
 def main() -> None:
     args = arguments()
     c = read_config(args)
@@ -113,7 +121,7 @@ def main() -> None:
             with saved if not cuda else torch.enable_grad(), autocast:
                 loss = model.loss(tokens[:, :-1], tokens[:, 1:])
             loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        clip(trained)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if cuda:

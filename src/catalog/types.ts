@@ -99,6 +99,8 @@ export interface StackTraits {
   /** The same where it depends on the compute type (DeepSpeed keeps fp32 gradients in bf16 but not in fp16). */
   readonly stateByPrecision?: Readonly<Record<string, StackState>>;
   readonly activations?: StackActivations;
+  /** Hidden states that a pipeline engine holds for each micro-batch in flight, beside what layers save. */
+  readonly pipelineBuffers?: number;
   /** What `selective` means here: share of saved bytes kept, share of a layer's forward run again. */
   readonly selective?: { readonly kept: number; readonly again: number; readonly unit: "attention" | "layer" };
 }

@@ -56,6 +56,8 @@ export function inFlight(job: Job, rank: number): number {
   return Math.min(m, p - rank);
 }
 
+const blockOf = (job: Job): string => job.shape.stack[1]!;
+
 export function rankMemory(job: Job, rank: number): RankMemory {
   const { layout, numeric, rates } = job;
   const { stack } = rates;
@@ -103,7 +105,8 @@ export function rankMemory(job: Job, rank: number): RankMemory {
   const onHost = job.offload === "optimizer" || job.offload === "both";
   const optimizer = onHost ? 0 : numeric.optimizer * (dense / state + expert / expertState);
   const flight = inFlight(job, rank);
-  const activations = saved * flight;
+  const passed = layout.pipeline > 1 ? (stack.pipelineBuffers ?? 0) * layerNumbers(job, blockOf(job)).memory.input : 0;
+  const activations = (saved + passed) * flight;
   const loss = logits * stack.lossBytesPerLogit * job.logitsCopies;
   const gathers = stack.overlap.fsdpPrefetch ? 2 : 1;
   const buffers =

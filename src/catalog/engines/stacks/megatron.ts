@@ -14,11 +14,12 @@ export const megatron2022 = stack("megatron-2022", {
   fusedOptimizer: true,
   stepSeconds: 0.02,
   // CUDA, NCCL for three kinds of groups, DeepSpeed's gather and reduce buckets: read off nvidia-smi of BLOOM's prototypes.
-  contextBytes: 5 * 1024 ** 3,
+  contextBytes: 6.6 * 1024 ** 3,
   // DeepSpeed's fp16 optimizer copies its shard of gradients to fp32; its bf16 one keeps whole fp32 gradients beside bf16.
+  pipelineBuffers: 2,
   stateByPrecision: {
     fp16: { weights: 2, gradients: 2, optimizer: 16 },
-    bf16: { weights: 2, gradients: 9, optimizer: 12 },
+    bf16: { weights: 2, gradients: 7, optimizer: 12 },
   },
 });
 
