@@ -58,7 +58,8 @@ export interface EngineDescriptor {
 }
 
 export interface StackTraits {
-  readonly attention: "unfused" | "flash2" | "flash3" | "cudnn" | "tfjs";
+  /** `flash1`: FlashAttention 1 and its Triton ports of 2022–2023. */
+  readonly attention: "unfused" | "flash1" | "flash2" | "flash3" | "cudnn" | "tfjs";
   readonly compiled: boolean;
   /** Fused or chunked loss: bytes of logits-sized buffers per logit at the peak. */
   readonly lossBytesPerLogit: number;

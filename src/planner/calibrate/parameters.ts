@@ -16,6 +16,7 @@ const physicsSpread: readonly (readonly [RegExp, number])[] = [
   [/^gemm\./, 0.08],
   [/^gemm8\./, 0.12],
   [/^depth\./, 0.4],
+  [/^attention\.flash1/, 0.3],
   [/^attention\.(flash|cudnn)/, 0.12],
   [/^attention\.backward/, 0.1],
   [/^attention\.(unfused|passes)/, 0.3],

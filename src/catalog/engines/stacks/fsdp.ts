@@ -1,7 +1,8 @@
 import { stack } from "./make.js";
 
-/** PyTorch FSDP1 through Composer, eager, FlashAttention 2. */
+/** PyTorch FSDP1 through Composer, eager; MPT attends with ALiBi through Triton's FlashAttention. */
 export const llmFoundry = stack("llm-foundry", {
+  attention: "flash1",
   elementwisePasses: 20,
   ffnPasses: 5,
   // FlashAttention's fused cross-entropy, gradients in place.

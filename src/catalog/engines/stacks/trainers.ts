@@ -33,6 +33,7 @@ export const internevo = stack("internevo", {
 
 /** Dao-AILab's GPT trainer: fused dense, norm, rotary and loss kernels, FlashAttention 1–2. */
 export const flashAttention = stack("flash-attention", {
+  attention: "flash1",
   elementwisePasses: 9,
   ffnPasses: 2,
   lossPasses: 4,
