@@ -22,14 +22,31 @@ const fittedGenerations = new Set(["ampere", "hopper", "blackwell"]);
 /** Another publisher's cluster, version, settings: what left-out publishers show beyond the residuals inside a table. */
 const between = 0.06;
 
-export function timeSpread(p: Prepared): Spread {
-  const group = byStack[p.stack];
+/** Half-width for a stack on a generation of accelerators, both perhaps never measured. */
+function halfOf(stack: string, generation: string, known: boolean, moe: boolean): number {
+  const group = byStack[stack];
   const inside = group === undefined || group.rows < 4 ? 0.1 : (Math.log1p(group.high) - Math.log1p(group.low)) / 2;
   const parts = [inside, between];
-  if (!p.known || group === undefined) parts.push(0.2);
-  if (!fittedGenerations.has(p.machine.generation)) parts.push(0.15);
-  if (Object.values(p.shape.kinds).some((k) => k.moe !== undefined)) parts.push(0.12);
-  return { centre: 0, half: Math.min(0.6, Math.hypot(...parts)) };
+  if (!known || group === undefined) parts.push(0.2);
+  if (!fittedGenerations.has(generation)) parts.push(0.15);
+  if (moe) parts.push(0.12);
+  return Math.min(0.6, Math.hypot(...parts));
+}
+
+const hasMoe = (p: Prepared): boolean => Object.values(p.shape.kinds).some((k) => k.moe !== undefined);
+
+export const timeSpread = (p: Prepared): Spread => ({
+  centre: 0,
+  half: halfOf(p.stack, p.machine.generation, p.known, hasMoe(p)),
+});
+
+/** The same for a plan: measured over predicted, and on how many published runs it stands. */
+export function publishedSpread(
+  engine: string,
+  generation: string,
+): { readonly time: readonly [number, number]; readonly rows: number } {
+  const half = halfOf(engine, generation, true, false);
+  return { time: [Math.exp(-half), Math.exp(half)], rows: byStack[engine]?.rows ?? 0 };
 }
 
 /** Allocated bytes of a Megatron program are a closed form; other stacks and other readings vary. */
@@ -39,6 +56,6 @@ export function memorySpread(p: Prepared, kind: MemoryKind): Spread {
   if (kind === "reserved") parts.push(0.04);
   if (kind === "driver") parts.push(p.stack === "megatron-2022" ? 0.04 : 0.1);
   if (!p.known) parts.push(0.08);
-  if (Object.values(p.shape.kinds).some((k) => k.moe !== undefined)) parts.push(0.06);
+  if (hasMoe(p)) parts.push(0.06);
   return { centre: 0, half: Math.hypot(...parts) };
 }

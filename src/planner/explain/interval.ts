@@ -1,4 +1,6 @@
 /** How far off a prediction may be: from the residuals of measured runs of this stack, else a stated guess. */
+
+import { publishedSpread } from "../calibrate/spread.js";
 import type { Interval } from "../plan.js";
 import type { CalibrationFile, StageContext } from "../types.js";
 
@@ -22,12 +24,23 @@ export function spreadOf(context: StageContext, file: CalibrationFile | undefine
   const stack = file?.stacks.find(
     (s) => s.engine === context.engine.name && s.accelerator === context.accelerator.name,
   );
-  if (stack === undefined || stack.rows === 0) return unmeasured;
+  if (stack === undefined || stack.rows === 0) return fromPublished(context);
   const basis = `residuals of ${stack.rows} run${stack.rows === 1 ? "" : "s"} of ${stack.engine} on ${stack.accelerator}`;
   return {
     time: around(stack.timeResiduals, unmeasured.time),
     memory: around(stack.memoryResiduals, unmeasured.memory),
     basis,
+  };
+}
+
+/** Without a calibration: what published runs of the stack show. */
+function fromPublished({ engine, accelerator }: StageContext): Spread {
+  const { time, rows } = publishedSpread(engine.name, accelerator.generation);
+  if (rows === 0) return { ...unmeasured, time };
+  return {
+    time,
+    memory: unmeasured.memory,
+    basis: `residuals of ${rows} published runs of ${engine.name}, and how publishers differ`,
   };
 }
 
