@@ -52,7 +52,7 @@ export function publishedSpread(
 /** Allocated bytes of a Megatron program are a closed form; other stacks and other readings vary. */
 export function memorySpread(p: Prepared, kind: MemoryKind): Spread {
   const exact = p.traits.cachedWeightGradients;
-  const parts = [exact ? 0.02 : p.stack === "torchtitan" ? 0.15 : p.stack === "megatron-2022" ? 0.035 : 0.08];
+  const parts = [exact ? 0.02 : p.stack === "torchtitan" ? 0.15 : p.stack === "megatron-2022" ? 0.05 : 0.08];
   if (kind === "reserved") parts.push(0.04);
   if (kind === "driver") parts.push(p.stack === "megatron-2022" ? 0.04 : 0.1);
   if (!p.known) parts.push(0.08);
