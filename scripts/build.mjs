@@ -82,13 +82,3 @@ if (existsSync(pages)) {
 }
 rmSync(path.join(root, "dist"), { recursive: true, force: true });
 renameSync(fresh, path.join(root, "dist"));
-
-// `npx llmp …` in the checkout: npm links the commands of dependencies, never the project's own.
-const { chmodSync: setMode, existsSync: present, rmSync: remove, symlinkSync: linkTo } = await import("node:fs");
-const bin = new URL("../node_modules/.bin/", import.meta.url);
-if (present(bin)) {
-  const link = new URL("llmp", bin);
-  setMode(new URL("../dist/llmp.js", import.meta.url), 0o755);
-  remove(link, { force: true });
-  linkTo("../../dist/llmp.js", link);
-}
