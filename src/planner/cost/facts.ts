@@ -1,4 +1,4 @@
-/** Facts about running for a long time, each with its source. */
+/** Figures about running for a long time. A source that says "assumed" or "recalled" was not read; its date is when it was written down. */
 export interface CostFact {
   readonly value: number;
   readonly unit: string;
@@ -11,15 +11,16 @@ export const costFacts = {
   deviceHoursPerFailure: {
     value: (16_384 * 54 * 24) / 419,
     unit: "device hours",
-    source: "The Llama 3 Herd of Models, section 3.3.4 (arXiv 2407.21783)",
-    date: "2024-07-31",
+    source:
+      "The Llama 3 Herd of Models (arXiv 2407.21783), as datacenterdynamics.com reports it; the paper itself was not read",
+    date: "2026-11-24",
   },
   /** From the failure to the first step: detection, replacement of the node, start, loading of the checkpoint. */
   restartSeconds: {
     value: 12 * 60,
     unit: "seconds",
-    source: "assumed: above 90% effective training time at 7.8 failures a day in arXiv 2407.21783",
-    date: "2024-07-31",
+    source: "assumed, in keeping with above 90% effective training time at 7.8 failures a day (datacenterdynamics.com)",
+    date: "2026-11-24",
   },
   /** A taken spot machine has to be found anew. */
   spotRestartSeconds: { value: 30 * 60, unit: "seconds", source: "assumed", date: "2026-11-24" },
@@ -27,7 +28,7 @@ export const costFacts = {
   spotInterruptionsPerHour: {
     value: 0.2 / (30 * 24),
     unit: "per instance hour",
-    source: "assumed from the classes of AWS Spot Instance Advisor (<5% … >20% a month)",
+    source: "assumed: one in five a month, the upper class of AWS Spot Instance Advisor as recalled, not read",
     date: "2026-11-24",
   },
   /** Of a checkpoint, per machine, to shared storage while training waits. */
@@ -43,7 +44,8 @@ export const costFacts = {
   storageUsdPerByteHour: {
     value: 0.023 / 1e9 / 730,
     unit: "USD per byte and hour",
-    source: "Amazon S3 Standard list price ($0.023 per GB-month)",
+    source:
+      "recalled, not read: Amazon S3 Standard, $0.023 per GB-month (a page that was read says 0.021 to 0.026 by region)",
     date: "2026-11-24",
   },
   /** Checkpoints that are kept at a time. */

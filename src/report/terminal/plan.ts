@@ -222,7 +222,7 @@ function considered(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOpt
   lines.push(
     paint.dim(
       `  ${formatNumber(search.considered, 12)} considered · ${formatNumber(search.evaluated, 12)} evaluated · ${formatNumber(search.pruned, 12)} pruned · ${
-        search.optimal ? "proven best" : "not proven best"
+        search.optimal ? "best under the cost model" : "search stopped early"
       } · ${formatSeconds(search.seconds)}`,
     ),
   );

@@ -52,7 +52,7 @@ export function searchSection(stage: StagePlan, chart: Chart): Html {
           ),
         ];
   return html`<h3>Search</h3><p>${formatNumber(search.considered, 12)} considered · ${formatNumber(search.evaluated, 12)} evaluated · ${formatNumber(search.pruned, 12)} pruned · ${
-    search.optimal ? "proven best" : "not proven best"
+    search.optimal ? "best under the cost model" : "search stopped early"
   } <span class="dim">(${search.proof})</span></p>${front}${
     stage.alternatives.length === 0 ? [] : [table("Runners-up", header, stage.alternatives.map(row), [2, 3, 4, 5])]
   }`;
