@@ -147,11 +147,27 @@ export class Builder {
 
   #body(node: CstNode): Body {
     const c = node.children as Children;
-    const open = token(c.LCurly);
+    const entries: Entry[] = [];
+    const start = this.#enclosed(c, token(c.LCurly), token(c.RCurly), (element, first) => {
+      this.#end = endOf(first);
+      if (element.name === "pair") entries.push(this.#pair(element, first));
+      else if (element.name === "phase") entries.push(this.#phase(element, first));
+    });
+    return { entries, span: this.#span(start) };
+  }
+
+  /**
+   * What stands between two brackets, each with its first token; strays are reported and skipped, and so is a missing
+   * separator. Gives the offset of the opening bracket.
+   */
+  #enclosed(
+    c: Children,
+    open: IToken | undefined,
+    close: IToken | undefined,
+    visit: (element: CstNode, first: IToken) => void,
+  ): number {
     const start = open?.startOffset ?? this.#end;
     if (open !== undefined) this.#end = endOf(open);
-    const close = token(c.RCurly);
-    const entries: Entry[] = [];
     let separated = true;
     for (const element of inOrder(c)) {
       if (isToken(element)) {
@@ -164,16 +180,13 @@ export class Builder {
       if (first === undefined) continue;
       if (!separated && element.name !== "stray") this.messages.unseparated(first, this.#end);
       separated = false;
-      this.#end = endOf(first);
-      if (element.name === "pair") entries.push(this.#pair(element, first));
-      else if (element.name === "phase") entries.push(this.#phase(element, first));
-      else {
+      if (element.name === "stray") {
         this.messages.unexpected(first);
         this.#skip(element);
-      }
+      } else visit(element, first);
     }
     if (close !== undefined) this.#end = Math.max(this.#end, endOf(close));
-    return { entries, span: this.#span(start) };
+    return start;
   }
 
   #pair(node: CstNode, key: IToken): Entry {
@@ -300,28 +313,8 @@ export class Builder {
   }
 
   #bracketed(c: Children, open: IToken | undefined, close: IToken | undefined): { start: number; items: Expr[] } {
-    const start = open?.startOffset ?? this.#end;
-    if (open !== undefined) this.#end = endOf(open);
     const items: Expr[] = [];
-    let separated = true;
-    for (const element of inOrder(c)) {
-      if (isToken(element)) {
-        if (element === open || element === close) continue;
-        separated = true;
-        this.#separator(element);
-        continue;
-      }
-      const first = firstToken(element);
-      if (first === undefined) continue;
-      if (!separated && element.name === "expr") this.messages.unseparated(first, this.#end);
-      separated = false;
-      if (element.name === "expr") items.push(this.#expr(element));
-      else {
-        this.messages.unexpected(first);
-        this.#skip(element);
-      }
-    }
-    if (close !== undefined) this.#end = Math.max(this.#end, endOf(close));
+    const start = this.#enclosed(c, open, close, (element) => items.push(this.#expr(element)));
     return { start, items };
   }
 

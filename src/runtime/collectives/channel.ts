@@ -84,13 +84,14 @@ export class Channel {
       Atomics.wait(this.#counters, this.rank, seen, 1000);
     }
   }
+}
 
-  /** Tells every rank that waits (or will wait) that this run is over. */
-  abort(): void {
-    Atomics.store(this.#counters, this.size, 1);
-    for (let rank = 0; rank < this.size; rank++) {
-      Atomics.add(this.#counters, rank, 1);
-      Atomics.notify(this.#counters, rank);
-    }
+/** Tells every rank that waits (or will wait) on these counters that the run is over. */
+export function abortAll(counters: Int32Array): void {
+  const size = counters.length - 1;
+  Atomics.store(counters, size, 1);
+  for (let rank = 0; rank < size; rank++) {
+    Atomics.add(counters, rank, 1);
+    Atomics.notify(counters, rank);
   }
 }

@@ -1,6 +1,6 @@
 /** Starts one worker thread per rank, fully linked, and waits for them; the first failure aborts all. */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import type { Links } from "./channel.js";
+import { abortAll, type Links } from "./channel.js";
 
 export interface WorkerMessage {
   readonly rank: number;
@@ -37,13 +37,6 @@ export function launch<T>(options: LaunchOptions<T>): Team {
       (ports[b] as (MessagePort | undefined)[])[a] = port2;
     }
   }
-  const abort = (): void => {
-    Atomics.store(flags, size, 1);
-    for (let rank = 0; rank < size; rank++) {
-      Atomics.add(flags, rank, 1);
-      Atomics.notify(flags, rank);
-    }
-  };
   let failure: Error | undefined;
   const workers = ports.map((mine, rank) => {
     const links: Links = { rank, size, ports: mine, counters };
@@ -57,7 +50,7 @@ export function launch<T>(options: LaunchOptions<T>): Team {
       // A rank that only reports "another worker failed" must not hide the cause.
       const own = error instanceof Error ? error : new Error(String(error));
       if (failure === undefined || /another worker failed/.test(failure.message)) failure = own;
-      abort();
+      abortAll(flags);
     });
     return worker;
   });
@@ -67,7 +60,7 @@ export function launch<T>(options: LaunchOptions<T>): Team {
         worker.on("exit", (code) => {
           if (code !== 0) {
             failure ??= new Error(`a worker ended with status ${code}`);
-            abort();
+            abortAll(flags);
           }
           resolve();
         });
@@ -80,7 +73,7 @@ export function launch<T>(options: LaunchOptions<T>): Team {
     done,
     post: (rank, message) => workers[rank]?.postMessage(message),
     terminate: async () => {
-      abort();
+      abortAll(flags);
       await Promise.all(workers.map((w) => w.terminate()));
     },
   };

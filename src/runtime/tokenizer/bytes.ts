@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { byteLevelJson } from "./byte-level.js";
 import type { TextTokenizer } from "./types.js";
 
 /** Specials after the 256 bytes, in this order, as far as the model's vocabulary has room for them. */
@@ -79,36 +80,6 @@ export function byteTokenizer(vocab = 256 + byteSpecials.length, chatTemplate?: 
 
 /** The same tokens as a `tokenizer.json`: BPE over ByteLevel's alphabet with no merges. */
 function byteTokenizerJson(specials: readonly string[]): object {
-  const alphabet = byteLevelAlphabet();
-  const vocab = Object.fromEntries([...alphabet, ...specials].map((token, id) => [token, id]));
-  return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: specials.map((content, i) => ({
-      id: 256 + i,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
-    normalizer: null,
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
-    post_processor: null,
-    decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab,
-      merges: [],
-    },
-  };
+  const vocab = Object.fromEntries([...byteLevelAlphabet(), ...specials].map((token, id) => [token, id]));
+  return byteLevelJson({ specials, firstSpecial: 256, vocab, merges: [], words: false });
 }

@@ -2,6 +2,7 @@
  * Trains byte-level BPE (Sennrich et al. 2016; GPT-2's bytes and word pattern). The same merges in the same order as
  * Python `tokenizers`' BpeTrainer: the most frequent pair goes next, of equal ones that with the smaller ids.
  */
+import { byteLevelJson } from "./byte-level.js";
 import { byteLevelAlphabet, byteSpecials } from "./bytes.js";
 
 /** GPT-2's pattern of words. */
@@ -172,36 +173,6 @@ function tokenizerJson(
   tokens: readonly string[],
   merges: readonly [string, string][],
 ): string {
-  const level = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
-  const json = {
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: specials.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
-    normalizer: null,
-    pre_tokenizer: level,
-    post_processor: null,
-    decoder: level,
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      merges,
-    },
-  };
-  return `${JSON.stringify(json)}\n`;
+  const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
+  return `${JSON.stringify(byteLevelJson({ specials, firstSpecial: 0, vocab, merges, words: true }))}\n`;
 }
