@@ -4,9 +4,6 @@ export interface Point {
   readonly usd: number;
 }
 
-export const dominates = (a: Point, b: Point): boolean =>
-  a.seconds <= b.seconds && a.usd <= b.usd && (a.seconds < b.seconds || a.usd < b.usd);
-
 /** The front, fastest first. Of equal points the first stays. */
 export function front<T extends Point>(points: readonly T[]): T[] {
   const sorted = points

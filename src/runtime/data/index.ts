@@ -1,7 +1,7 @@
 export { type BuildOptions, type BuiltDataset, buildDataset } from "./build.js";
 export { readMeta, TokenStore, writeAll } from "./cache.js";
 export { dataFiles } from "./files.js";
-export { hash32, hashText } from "./order.js";
+export { hash32 } from "./order.js";
 export { RowPlanner } from "./rowplan.js";
 export { dataNeeds, mixOf, type OpenedSource, type OpenSourceOptions, openSource, StageSource } from "./source.js";
 export { openStageData, type StageData } from "./stage.js";

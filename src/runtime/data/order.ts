@@ -13,13 +13,6 @@ export function hash32(a: number, b: number, c: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** Hash of a string, for seeds by name. */
-export function hashText(text: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  return h >>> 0;
-}
-
 /** Position `i` of a random permutation of `0..n−1`: a Feistel network on the next even number of bits, walked until inside. */
 export function permuted(i: number, n: number, seed: number, epoch: number): number {
   if (n <= 1) return 0;
