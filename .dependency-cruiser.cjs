@@ -88,6 +88,18 @@ module.exports = {
       to: { path: "^src/([^/]+)/", pathNot: ["^src/$1/", doors, "^src/units/", "^src/report/terminal/", "^src/text/"] },
     },
     {
+      name: "core-writes-nothing",
+      severity: "error",
+      from: { path: "^src/(?!runtime/|cli/|lsp/|files/)" },
+      to: { path: "^src/files/" },
+    },
+    {
+      name: "files-is-a-leaf",
+      severity: "error",
+      from: { path: "^src/files/" },
+      to: { path: "^src/(?!files/)" },
+    },
+    {
       name: "core-is-pure",
       severity: "error",
       from: {

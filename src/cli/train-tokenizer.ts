@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
+import { writeWhole } from "../files/index.js";
 import { datasetTexts } from "../runtime/data/index.js";
 import { trainBpe, WordCounter } from "../runtime/tokenizer/index.js";
 import { formatBytes, formatCount } from "../units/index.js";
@@ -57,7 +58,7 @@ async function train(file: string | undefined, options: Options): Promise<void> 
   }
   const json = trainBpe(counter, { vocab });
   mkdirSync(path.dirname(path.resolve(options.output)), { recursive: true });
-  writeFileSync(options.output, json);
+  writeWhole(options.output, json);
   const size = Object.keys((JSON.parse(json) as { model: { vocab: object } }).model.vocab).length;
   answer(`${options.output}: ${formatCount(size)} tokens${size < vocab ? ", all that the text gives" : ""}`);
 }

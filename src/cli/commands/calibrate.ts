@@ -1,6 +1,7 @@
-import { writeFileSync } from "node:fs";
+import {} from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
+import { writeWhole } from "../../files/index.js";
 import { calibrateRuns } from "../../planner/calibrate/index.js";
 import { examples } from "../help.js";
 import { answer, complain, usage } from "../output.js";
@@ -23,7 +24,7 @@ export function command(): Command {
           return;
         }
         try {
-          writeFileSync(options.output, json);
+          writeWhole(options.output, json);
         } catch (error) {
           throw usage(`cannot write ${options.output}: ${error instanceof Error ? error.message : String(error)}`);
         }

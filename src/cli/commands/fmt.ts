@@ -1,6 +1,7 @@
-import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { Command } from "commander";
 import { hasErrors } from "../../diagnostics/index.js";
+import { writeWhole } from "../../files/index.js";
 import { format, parse } from "../../parser/index.js";
 import { lineDiff } from "../diff.js";
 import { examples } from "../help.js";
@@ -50,7 +51,7 @@ function run(args: readonly string[], flags: Flags): number {
     } else if (flags.diff !== true) {
       if (path === stdin) answer(printed);
       else if (changed) {
-        replace(path, printed);
+        writeWhole(path, printed);
         note(`formatted ${path}`);
       }
     }
@@ -65,12 +66,4 @@ function paths(args: readonly string[]): readonly string[] {
       ? glob(arg, "**/*.llmp").map((f) => `${arg.replace(/\/$/, "")}/${f}`)
       : [findFile(arg)],
   );
-}
-
-/** Whole or not at all. */
-function replace(path: string, text: string): void {
-  const { mode } = statSync(path);
-  const beside = `${path}.${process.pid}.tmp`;
-  writeFileSync(beside, text, { mode });
-  renameSync(beside, path);
 }

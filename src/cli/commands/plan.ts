@@ -1,5 +1,6 @@
-import { writeFileSync } from "node:fs";
+import {} from "node:fs";
 import { Command } from "commander";
+import { writeWhole } from "../../files/index.js";
 import type { Plan } from "../../planner/plan.js";
 import { renderPlan } from "../../report/terminal/plan.js";
 import { examples } from "../help.js";
@@ -24,12 +25,12 @@ async function once(file: string | undefined, options: Options): Promise<void> {
   if (options.stage !== undefined && !plan.stages.some((s) => s.name === options.stage))
     throw usage(`there is no stage \`${options.stage}\``, `stages: ${plan.stages.map((s) => s.name).join(", ")}`);
   if (options.output !== undefined) {
-    writeFileSync(options.output, await planText(plan));
+    writeWhole(options.output, await planText(plan));
     note(`wrote ${options.output}`);
   }
   if (options.html !== undefined) {
     const { renderHtml } = await import("../../report/html/index.js");
-    writeFileSync(options.html, await renderHtml(plan));
+    writeWhole(options.html, await renderHtml(plan));
     note(`wrote ${options.html}`);
   }
   if (options.json === true) answerJson(plan);

@@ -1,4 +1,4 @@
-/** Which Python has an engine: LLMP_PYTHON, then the environment that `llmp doctor --fix ENGINE` made, then the one on PATH. */
+/** Which Python has an engine: LLMP_PYTHON, then the environment in `engineFolder`, then the one on PATH. */
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -40,24 +40,4 @@ export async function findPython(engine: string, env: NodeJS.ProcessEnv = proces
     if (exitCode === 0) return python;
   }
   return undefined;
-}
-
-/** Makes the environment: what `llmp doctor --fix trl` calls. The versions are those that emitted jobs install. */
-export async function installEngine(
-  engine: string,
-  requirements: readonly string[],
-  onLine: (line: string) => void,
-  base = "python3",
-): Promise<string> {
-  const folder = engineFolder(engine);
-  const python = join(folder, "bin", "python");
-  if (!existsSync(python)) await execa(base, ["-m", "venv", folder]);
-  const install = execa(
-    python,
-    ["-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", ...requirements],
-    { all: true },
-  );
-  for await (const line of install.iterable({ from: "all" })) onLine(line);
-  await install;
-  return python;
 }

@@ -2,6 +2,7 @@
  * `llmp run` with an engine on this machine: writes its folder into the run folder, starts `entry.sh` (accelerate or
  * torchrun) in the engine's environment, follows `metrics.jsonl`, and leaves the same run folder as our own runtime.
  */
+
 import {
   chmodSync,
   closeSync,
@@ -18,10 +19,11 @@ import { dirname, join, resolve } from "node:path";
 import { execa } from "execa";
 import { type Diagnostic, emitCodes } from "../../diagnostics/index.js";
 import { emit, loweringOf, stageInputs } from "../../emit/index.js";
+import { writeWhole } from "../../files/index.js";
 import type { Plan, StagePlan } from "../../planner/plan.js";
 import { openMetrics, recordRun } from "../../runtime/metrics/index.js";
 import { type RunEvent, RunFailure, type RunSummary, type StepMetrics } from "../../runtime/types.js";
-import { findPython, moduleOf } from "./python.js";
+import { engineFolder, findPython, moduleOf } from "./python.js";
 
 export interface EngineRunOptions {
   /** Folder of the `.llmp` file: paths of local data start there. */
@@ -79,7 +81,7 @@ async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<R
   const [problem] = outcome.diagnostics.filter((d) => d.severity === "error");
   if (outcome.value === undefined) throw new EngineFailure(problem as Diagnostic);
   mkdirSync(options.folder, { recursive: true });
-  writeFileSync(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
+  writeWhole(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
   const single = plan.stages.length === 1;
   const summaries: Summary[] = [];
   for (const [index, stage] of plan.stages.entries()) {
@@ -92,7 +94,7 @@ async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<R
           { engine: stage.engine, python: "python3", module: moduleOf(stage.engine) },
           {
             hints: [
-              `llmp doctor --fix ${stage.engine} installs it`,
+              `python3 -m venv ${engineFolder(stage.engine)} && ${engineFolder(stage.engine)}/bin/pip install ${(loweringOf(stage.engine)?.requirements ?? []).join(" ")}`,
               "or name a Python that has it: LLMP_PYTHON=/path/to/python",
             ],
           },

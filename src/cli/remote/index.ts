@@ -1,7 +1,9 @@
 /** `llmp run` on a remote cluster: a dry run unless `--yes`; the run folder remembers what was submitted. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { emitCodes } from "../../diagnostics/index.js";
+import { writeWhole } from "../../files/index.js";
 import type { Plan } from "../../planner/plan.js";
 import { RemoteFailure } from "./errors.js";
 import { describe, follow, logs, prepare, type Remote, status, submit } from "./sagemaker.js";
@@ -51,8 +53,8 @@ export async function runRemote(plan: Plan, options: RemoteRunOptions): Promise<
   }
   const remote = await submit(submission, options.say);
   mkdirSync(options.folder, { recursive: true });
-  writeFileSync(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
-  writeFileSync(join(options.folder, "remote.json"), `${JSON.stringify(remote, null, 2)}\n`);
+  writeWhole(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
+  writeWhole(join(options.folder, "remote.json"), `${JSON.stringify(remote, null, 2)}\n`);
   options.say(`created ${remote.id}`);
   if (options.detach !== true) await follow(remote, (s) => options.say(s.text), options.poll, options.signal);
   return remote;

@@ -23,7 +23,7 @@ export interface EngineBundle {
 
 export interface EngineLowering {
   readonly name: string;
-  /** What `llmp doctor --fix ENGINE` installs to run it on this machine; absent: it cannot be started here. */
+  /** What pip must install to run it on this machine; absent: it cannot be started here. */
   readonly requirements?: readonly string[];
   readonly lower: (view: StageView) => Outcome<EngineBundle>;
 }

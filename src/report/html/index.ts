@@ -13,7 +13,7 @@ import { type Html, html, raw } from "./text.js";
 
 /** Prices are only as good as their date: the page says which. */
 const price = (stage: StagePlan): Html =>
-  html`<p class="dim">Price: ${stage.cost.price_source} (${stage.cost.price_date})${stage.cost.usd_per_hour === null ? "" : `, ${formatUsd(stage.cost.usd_per_hour)} per hour`}. ${stage.cost.breakdown
+  html`<p class="dim">Price: ${stage.cost.price_source}${stage.cost.price_date === "" ? "" : ` (${stage.cost.price_date})`}${stage.cost.usd_per_hour === null ? "" : `, ${formatUsd(stage.cost.usd_per_hour)} per hour`}. ${stage.cost.breakdown
     .map((b) => `${b.what} ${formatUsd(b.usd)}`)
     .join(" · ")}</p>`;
 

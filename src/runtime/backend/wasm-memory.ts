@@ -63,6 +63,6 @@ const full = (bytes: number): RunFailure =>
       "LLMP6001",
       undefined,
       { bytes: formatBytes(bytes) },
-      { hints: ["a smaller micro-batch, more recomputation, or the native backend (llmp doctor --fix)"] },
+      { hints: ["a smaller micro-batch or more recomputation"] },
     ),
   );

@@ -1,7 +1,9 @@
 /** Measures this machine for the planner's model of our runtime, and keeps the figures in the user's cache folder. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+
+import { mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism, homedir, totalmem } from "node:os";
 import { join } from "node:path";
+import { writeWhole } from "../../files/index.js";
 import type { LocalMachine } from "../../planner/types.js";
 import { type Backend, startBackend, wasmHeapBytes } from "../backend/index.js";
 
@@ -58,8 +60,6 @@ export async function calibrate(): Promise<LocalMachine> {
     calibrated: true,
   };
   mkdirSync(cacheFolder(), { recursive: true });
-  const partial = `${file()}.${process.pid}.partial`;
-  writeFileSync(partial, `${JSON.stringify(machine, null, 2)}\n`);
-  renameSync(partial, file());
+  writeWhole(file(), `${JSON.stringify(machine, null, 2)}\n`);
   return machine;
 }

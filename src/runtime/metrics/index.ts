@@ -1,10 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { writeWhole } from "../../files/index.js";
 import type { MetricsSink } from "../interfaces.js";
 import type { StepMetrics } from "../types.js";
 import { JsonlWriter } from "./jsonl.js";
 import { runReport } from "./report.js";
-import { readRun, writeWhole } from "./runs.js";
+import { readRun } from "./runs.js";
 import { EventWriter } from "./tensorboard.js";
 
 export { readMetrics } from "./jsonl.js";

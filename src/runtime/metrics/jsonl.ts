@@ -1,5 +1,6 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { writeWhole } from "../../files/index.js";
 import type { StepMetrics } from "../types.js";
 
 /** One JSON object a line, appended at once: a killed run loses nothing that it showed. */
@@ -11,7 +12,7 @@ export class JsonlWriter {
     mkdirSync(dirname(path), { recursive: true });
     if (existsSync(path)) {
       const kept = readMetrics(path).filter((m) => m.step <= done);
-      writeFileSync(path, kept.map((m) => `${JSON.stringify(m)}\n`).join(""));
+      writeWhole(path, kept.map((m) => `${JSON.stringify(m)}\n`).join(""));
     }
     this.#fd = openSync(path, "a");
   }

@@ -1,8 +1,10 @@
 /** Run folders: `runs/NAME/` with `run.json` (who runs it), `plan.json`, `summary.json` and a folder per stage. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { nearest, runCodes } from "../../diagnostics/index.js";
+import { writeWhole } from "../../files/index.js";
 import type { Plan } from "../../planner/plan.js";
 import { fail } from "../failure.js";
 import type { RunSummary, StepMetrics } from "../types.js";
@@ -23,13 +25,6 @@ export interface RunRecord {
   readonly status: RunStatus;
   /** The last thing it said when it failed. */
   readonly reason?: string;
-}
-
-/** Written under another name and renamed, so that a reader never sees half of it. */
-export function writeWhole(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.partial`;
-  writeFileSync(temporary, text, { flush: true });
-  renameSync(temporary, path);
 }
 
 /** Field 22 of /proc/PID/stat, where there is one. */

@@ -1,7 +1,9 @@
 /** A plan's stages, one after the other, in a run folder (DESIGN section 7). */
-import { mkdirSync, writeFileSync } from "node:fs";
+
+import { mkdirSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import type { ModelSpec, Pipeline } from "../../checker/pipeline.js";
+import { writeWhole } from "../../files/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { Plan } from "../../planner/plan.js";
 import { startBackend } from "../backend/index.js";
@@ -52,7 +54,7 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
     return { stage, stagePlan, precision, graph };
   });
   mkdirSync(options.folder, { recursive: true });
-  writeFileSync(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
+  writeWhole(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
   recordRun(options.folder, "running");
   const metrics = openMetrics(options.folder);
   const summaries: StageSummary[] = [];

@@ -20,7 +20,8 @@ export function timeSection(stage: StagePlan, chart: Chart): Html {
     `${formatSeconds(time.step_seconds)} in all`,
     chart.render("Where the time of a step goes", {
       height: 60 + 24 * parts.length,
-      marginLeft: 170,
+      // About 6 px a character: a label is never cut off.
+      marginLeft: 24 + 6 * Math.max(...parts.map((p) => p.what.length), 8),
       x: { label: "seconds", grid: true },
       y: { label: null, domain: parts.map((p) => p.what) },
       marks: [
