@@ -12,17 +12,23 @@ import { type Html, html } from "../text.js";
 const card = (label: string, figure: string, note: string): Html =>
   html`<div class="card"><span>${label}</span><b>${figure}</b><span>${note}</span></div>`;
 
-const outcomes: Readonly<Record<Plan["outcome"], string>> = {
-  ok: "Fits, within budget",
+const failures: Readonly<Record<Exclude<Plan["outcome"], "ok">, string>> = {
   errors: "The file has errors",
   infeasible: "Does not fit",
   over_budget: "Over budget",
 };
 
+/** "Within budget" is only said of a budget that could be checked. */
+function fits(plan: Plan): string {
+  const { cost, time } = plan.pipeline.budget;
+  if (cost !== undefined && plan.totals.usd === null) return "Fits; the cost budget cannot be checked: price unknown";
+  return cost === undefined && time === undefined ? "Fits" : "Fits, within budget";
+}
+
 /** The one line that answers, and what would mend a "no". */
 export function planVerdict(plan: Plan): Html {
   const good = plan.outcome === "ok";
-  return html`<p class="${good ? "good" : "bad"}"><strong>${good ? "✓" : "✗"} ${outcomes[plan.outcome]}</strong></p>${plan.relaxations.map(
+  return html`<p class="${good ? "good" : "bad"}"><strong>${good ? "✓" : "✗"} ${plan.outcome === "ok" ? fits(plan) : failures[plan.outcome]}</strong></p>${plan.relaxations.map(
     (r) =>
       html`<p>${r.stage}: ${r.change} ${r.flag === undefined ? "" : html`<code>${r.flag}</code>`} <span class="dim">${r.figures.map((f) => `${f.name} ${f.value}`).join(" · ")}</span></p>`,
   )}${plan.warnings.map((w) => html`<p class="dim">⚠ ${w}</p>`)}`;
