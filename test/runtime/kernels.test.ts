@@ -6,9 +6,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { compileKernels } from "../../scripts/kernels.mjs";
 import type { Algebra } from "../../src/program/index.js";
 import { formats } from "../../src/program/index.js";
-import { startBackend } from "../../src/runtime/backend/index.js";
+import { type Handle, startBackend } from "../../src/runtime/backend/index.js";
 
-let algebra: Algebra<tf.Tensor>;
+let algebra: Algebra<Handle>;
 beforeAll(async () => {
   algebra = (await startBackend("wasm")).algebra;
 });

@@ -1,5 +1,4 @@
 /** Chooses and starts a backend. Libraries load only when their backend is asked for. */
-import type { Tensor } from "@tensorflow/tfjs-core";
 import { runCodes } from "../../diagnostics/index.js";
 import type { Algebra } from "../../program/index.js";
 import { fail } from "../failure.js";
@@ -10,9 +9,14 @@ import { type WasmBackend, WasmMemory } from "./wasm-memory.js";
 
 export { wasmHeapBytes } from "./wasm-memory.js";
 
+/** A tensor of whichever backend. */
+export interface Handle {
+  readonly shape: readonly number[];
+}
+
 export interface Backend {
-  readonly name: "wasm";
-  readonly algebra: Algebra<Tensor>;
+  readonly name: string;
+  readonly algebra: Algebra<Handle>;
   readonly meter: Meter;
 }
 

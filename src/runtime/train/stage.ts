@@ -1,5 +1,4 @@
 /** Trains one stage: steps of micro-batches, update, checkpoints, evaluation. */
-import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Interval, Precision, Stage } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
 import type { ModelGraph } from "../../model/graph.js";
@@ -17,7 +16,7 @@ import {
   refreshWeights,
   storedWeights,
 } from "../../program/index.js";
-import type { Backend } from "../backend/index.js";
+import type { Backend, Handle } from "../backend/index.js";
 import { fail } from "../failure.js";
 import type { Batch, BatchSource, CheckpointStore, NamedTensor, TrainingState, WeightStore } from "../interfaces.js";
 import type { RunEvent, RunSummary, StepMetrics } from "../types.js";
@@ -83,7 +82,7 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
       const tensor = await input.weights.read(name);
       if (tensor !== undefined) initial.set(name, tensor.values);
     }
-  const state: ModelState<Tensor> = {
+  const state: ModelState<Handle> = {
     ...makeState(
       algebra,
       graph,
@@ -93,7 +92,7 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
     round,
   };
   const optimizer = makeOptimizer(algebra, state, kind);
-  const put = (name: string, tensor: Tensor): void => {
+  const put = (name: string, tensor: Handle): void => {
     const values = stored.get(name);
     if (values === undefined) return;
     algebra.clear(tensor);
@@ -246,7 +245,7 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
 }
 
 /** fp32 weights under their Hugging Face names: the masters where there are any. */
-function weightsOf(backend: Backend, state: ModelState<Tensor>, optimizer: OptimizerState<Tensor>): NamedTensor[] {
+function weightsOf(backend: Backend, state: ModelState<Handle>, optimizer: OptimizerState<Handle>): NamedTensor[] {
   return storedWeights(state.graph).map(({ name, spec }) => ({
     name,
     shape: spec.shape,
@@ -254,8 +253,8 @@ function weightsOf(backend: Backend, state: ModelState<Tensor>, optimizer: Optim
   }));
 }
 
-function tensorsOf(backend: Backend, state: ModelState<Tensor>, optimizer: OptimizerState<Tensor>): NamedTensor[] {
-  const of = (prefix: string, tensors: ReadonlyMap<string, Tensor>): NamedTensor[] =>
+function tensorsOf(backend: Backend, state: ModelState<Handle>, optimizer: OptimizerState<Handle>): NamedTensor[] {
+  const of = (prefix: string, tensors: ReadonlyMap<string, Handle>): NamedTensor[] =>
     [...tensors].map(([name, t]) => ({ name: prefix + name, shape: t.shape, values: backend.algebra.read(t) }));
   return [
     ...weightsOf(backend, state, optimizer).map((t) => ({ ...t, name: `weight/${t.name}` })),
@@ -264,7 +263,7 @@ function tensorsOf(backend: Backend, state: ModelState<Tensor>, optimizer: Optim
   ];
 }
 
-function release({ algebra }: Backend, state: ModelState<Tensor>, o: OptimizerState<Tensor>): void {
+function release({ algebra }: Backend, state: ModelState<Handle>, o: OptimizerState<Handle>): void {
   for (const tensors of [state.weights, state.gradients, o.m, o.v, o.masters])
     for (const t of tensors.values()) algebra.free(t);
   for (const { cos, sin } of state.rope.values()) {
@@ -290,7 +289,7 @@ function perDataset(
 }
 
 /** Mean loss per dataset on what was held out. */
-async function evaluate(input: StageInput, state: ModelState<Tensor>): Promise<Record<string, number>> {
+async function evaluate(input: StageInput, state: ModelState<Handle>): Promise<Record<string, number>> {
   const { algebra } = input.backend;
   const result: Record<string, number> = {};
   for (const [name, batches] of Object.entries(await input.source.holdout(16))) {
