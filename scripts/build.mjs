@@ -9,8 +9,10 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { createRequire, Module } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { Script } from "node:vm";
 import { build } from "esbuild";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -71,6 +73,26 @@ await build({
   banner: { js: "#!/usr/bin/env node" },
 });
 chmodSync(path.join(fresh, "llmp.js"), 0o755);
+
+// `llmp check`, alone and in one file; V8 compiles it here once, after a run that made it compile what a check needs.
+await build({
+  ...common,
+  entryPoints: { check: "src/cli/fast.ts" },
+  outdir: fresh,
+  format: "cjs",
+  outExtension: { ".js": ".cjs" },
+  external: [],
+  define: { ...common.define, "import.meta.url": "__url" },
+  banner: { js: 'const __url = require("node:url").pathToFileURL(__filename).href;' },
+  minify: true,
+});
+const filename = path.join(fresh, "check.cjs");
+const script = new Script(Module.wrap(readFileSync(filename, "utf8")), { filename });
+const made = { exports: {} };
+script.runInThisContext()(made.exports, createRequire(filename), made, filename, fresh);
+made.exports.fast(["check", "--quiet", path.join(root, "examples/shakespeare.llmp")]);
+const { v8 } = process.versions;
+writeFileSync(path.join(fresh, `check.${v8}-${process.arch}.cache`), script.createCachedData());
 
 const pages = path.join(root, "docs/errors");
 if (existsSync(pages)) {

@@ -59,9 +59,8 @@ export function check(ast: Ast, host: Host, options: CheckOptions = {}): Outcome
   checkRules(draft, context);
   const sorted = sortByPlace(diagnostics, ast.file);
   if (hasErrors(sorted)) return { diagnostics: sorted };
-  const sources = files.flatMap(({ path, text }) =>
-    text === undefined ? [] : [{ path, sha256: bytesToHex(sha256(utf8ToBytes(text))) }],
-  );
+  const digest = host.sha256 ?? ((text: string) => bytesToHex(sha256(utf8ToBytes(text))));
+  const sources = files.flatMap(({ path, text }) => (text === undefined ? [] : [{ path, sha256: digest(text) }]));
   const value: Pipeline = { schema: "llmp.pipeline/1", file: ast.file, sources, params, ...draft };
   return { value, diagnostics: sorted };
 }

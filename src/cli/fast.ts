@@ -1,9 +1,18 @@
 /** `llmp check FILE` without commander: editors and hooks call it all the time. Anything unusual goes the long way. */
 import { type CheckFlags, runCheck } from "./check.js";
+import { failed } from "./failure.js";
 import { answer, globals } from "./output.js";
 import { version } from "./version.js";
 
 export function fast(argv: readonly string[]): number | undefined {
+  try {
+    return attempt(argv);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function attempt(argv: readonly string[]): number | undefined {
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     answer(version());
     return 0;

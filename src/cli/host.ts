@@ -1,4 +1,5 @@
 /** The outside, as the pure stages see it. Paths are relative to the working folder, with `/`. */
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,6 +51,7 @@ export function nodeHost(cwd: string = process.cwd()): NodeHost {
     },
     glob: (pattern) => glob(cwd, pattern),
     now: () => Date.now(),
+    sha256: (text) => createHash("sha256").update(text, "utf8").digest("hex"),
     size: (file) => {
       try {
         const stat = statSync(path.resolve(cwd, file));

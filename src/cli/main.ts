@@ -1,23 +1,9 @@
 /** The entry: global options, then one command's module. */
-import { fast } from "./fast.js";
-import { complain, Exit, exit } from "./output.js";
+import { dispatch } from "./dispatch.js";
+import { failed } from "./failure.js";
 
-const argv = process.argv.slice(2);
 try {
-  const done = fast(argv);
-  if (done !== undefined) process.exitCode = done;
-  else {
-    const { dispatch } = await import("./dispatch.js");
-    await dispatch(argv);
-  }
+  await dispatch(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof Exit) {
-    if (error.message !== "") complain(`error: ${error.message}`);
-    for (const hint of error.hints) complain(`  ${hint}`);
-    process.exitCode = error.code;
-  } else {
-    const { crash } = await import("./crash.js");
-    crash(error);
-    process.exitCode = exit.failed;
-  }
+  process.exitCode = failed(error);
 }

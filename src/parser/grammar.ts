@@ -3,7 +3,7 @@
  * word is missing or in excess it goes on, and to-ast.ts reports it in the user's words. So every mistake of a file is
  * found in one pass, and one mistake costs no more than its own line.
  */
-import { CstParser, type IToken, tokenMatcher } from "chevrotain";
+import { CstParser, type ILookaheadStrategy, type IToken, LLkLookaheadStrategy, tokenMatcher } from "chevrotain";
 import {
   Assign,
   allTokens,
@@ -31,12 +31,38 @@ import {
   True,
 } from "./tokens.js";
 
+type Alternation = Parameters<ILookaheadStrategy["buildLookaheadForAlternation"]>[0];
+type Optional = Parameters<ILookaheadStrategy["buildLookaheadForOptional"]>[0];
+
+/** LL(2) tables are computed at a decision's first use: most of a start's time went into those a file never meets. */
+class LazyLookahead extends LLkLookaheadStrategy {
+  override buildLookaheadForAlternation(
+    options: Alternation,
+  ): ReturnType<ILookaheadStrategy["buildLookaheadForAlternation"]> {
+    return lazily(() => super.buildLookaheadForAlternation(options));
+  }
+
+  override buildLookaheadForOptional(options: Optional): () => boolean {
+    return lazily(() => super.buildLookaheadForOptional(options));
+  }
+}
+
+/** A function that is made at its first call; Chevrotain calls it as a method of the parser. */
+function lazily<In extends unknown[], Out>(make: () => (...given: In) => Out): (...given: In) => Out {
+  let made: ((...given: In) => Out) | undefined;
+  return function (this: unknown, ...given: In): Out {
+    made ??= make();
+    return made.apply(this, given);
+  };
+}
+
 export class LlmpParser extends CstParser {
   constructor() {
     super(allTokens, {
       nodeLocationTracking: "none",
       recoveryEnabled: true,
       maxLookahead: 2,
+      lookaheadStrategy: new LazyLookahead({ maxLookahead: 2 }),
       // The grammar is checked by a test, not at each start.
       skipValidations: true,
     });

@@ -66,4 +66,6 @@ export interface Host {
   readonly now?: () => number;
   /** A byte length, for "this file has about N tokens" (undefined: unknown or remote). */
   readonly size?: (path: string) => number | undefined;
+  /** SHA-256 of a text's UTF-8 bytes, in hex, where the outside has a faster one than ours. */
+  readonly sha256?: (text: string) => string;
 }

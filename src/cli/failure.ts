@@ -1,7 +1,18 @@
-import { complain, globals } from "./output.js";
+import { complain, Exit, exit, globals } from "./output.js";
+
+/** What a command threw, said to the user; the exit code. */
+export function failed(error: unknown): number {
+  if (error instanceof Exit) {
+    if (error.message !== "") complain(`error: ${error.message}`);
+    for (const hint of error.hints) complain(`  ${hint}`);
+    return error.code;
+  }
+  crash(error);
+  return exit.failed;
+}
 
 /** An error that nobody foresaw: our own bug, or the machine's. */
-export function crash(error: unknown): void {
+function crash(error: unknown): void {
   const { code, message, stack } = error as NodeJS.ErrnoException;
   const known: Readonly<Record<string, string>> = {
     ENOSPC: "the disk is full",
