@@ -14,6 +14,7 @@ import type { Pipeline } from "./pipeline.js";
 import { checkRules } from "./rules/index.js";
 import { declare } from "./scope.js";
 
+export { familyDefaults, moeDefaults, moeFallback } from "./blocks/families.js";
 export { families } from "./bundled.js";
 export type * from "./pipeline.js";
 export { unitNames } from "./quantity.js";

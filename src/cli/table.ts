@@ -15,6 +15,11 @@ export const commands: readonly CommandRow[] = [
     summary: "Show one model, instance, objective, precision or example",
     load: () => import("./commands/show.js"),
   },
+  {
+    name: "import",
+    summary: "Turn another tool's configuration into a file",
+    load: () => import("./commands/import.js"),
+  },
   { name: "check", summary: "Report every mistake in a file", load: () => import("./commands/check.js") },
   { name: "fmt", summary: "Lay files out in the one way", load: () => import("./commands/fmt.js") },
   {

@@ -1,4 +1,5 @@
 export { emit as emitCodes } from "./codes/emit.js";
+export { imports as importCodes } from "./codes/import.js";
 export { allCodes } from "./codes/index.js";
 export { internal as internalCodes } from "./codes/internal.js";
 export { model as modelCodes } from "./codes/model.js";

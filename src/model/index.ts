@@ -5,6 +5,12 @@ import type { ModelGraph } from "./graph.js";
 
 export { buildGraph } from "./build.js";
 export type { BuildOptions } from "./builder.js";
+export { type FieldValue, fieldsOf, type ModelFields, modelBlock, numberText } from "./fields.js";
+export { hfFamily, type Json } from "./hf/families.js";
+export { hfLosses } from "./hf/losses.js";
+export { fromHfConfig } from "./hf/read.js";
+export { hfConfigText } from "./hf/text.js";
+export { toHfConfig } from "./hf/write.js";
 
 /** The graph of a named model of a checked pipeline; the checker has made sure that the names exist. */
 export function buildModel(

@@ -1,7 +1,7 @@
 /** Executes a plan on this machine. */
 import { buildModel } from "../model/index.js";
 import type { Plan } from "../planner/plan.js";
-import { configOf, type RunOptions, runPlan } from "./train/index.js";
+import { type RunOptions, runPlan } from "./train/index.js";
 import type { RunEvent } from "./types.js";
 
 export { openLanguageModel } from "./sample/index.js";
@@ -9,5 +9,4 @@ export type { RunOptions } from "./train/index.js";
 export * from "./types.js";
 
 /** Throws RunFailure for a user's mistake or a failing environment. */
-export const run = (plan: Plan, options: RunOptions): AsyncIterable<RunEvent> =>
-  runPlan(plan, options, { buildModel, configOf });
+export const run = (plan: Plan, options: RunOptions): AsyncIterable<RunEvent> => runPlan(plan, options, { buildModel });

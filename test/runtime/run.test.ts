@@ -9,7 +9,7 @@ import { parse } from "../../src/parser/index.js";
 import { predictLocal } from "../../src/planner/local/index.js";
 import type { Plan } from "../../src/planner/plan.js";
 import { openLanguageModel } from "../../src/runtime/sample/index.js";
-import { configOf, runPlan } from "../../src/runtime/train/index.js";
+import { runPlan } from "../../src/runtime/train/index.js";
 import type { RunEvent } from "../../src/runtime/types.js";
 import { openWeights } from "../../src/runtime/weights/index.js";
 import { llama } from "./graphs.js";
@@ -53,7 +53,7 @@ describe("a run", () => {
     for await (const event of runPlan(
       planOf(Number(process.env.LLMP_TEST_STEPS ?? 6)),
       { root: "examples", folder },
-      { buildModel: () => graph, configOf },
+      { buildModel: () => graph },
     )) {
       events.push(event);
       if (process.env.LLMP_TEST_STEPS && event.kind === "step" && event.metrics.step % 20 === 0)

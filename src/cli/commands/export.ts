@@ -12,6 +12,7 @@ import {
 import path from "node:path";
 import { Command, Option } from "commander";
 import { runCodes } from "../../diagnostics/index.js";
+import { hfConfigText, type Json } from "../../model/index.js";
 import { findRun } from "../../runtime/metrics/index.js";
 import { RunFailure } from "../../runtime/types.js";
 import { openWeights, writeWeights } from "../../runtime/weights/index.js";
@@ -99,8 +100,8 @@ async function weights(source: string, target: string, dtype: Options["dtype"]):
   writeWeights(target, tensors, { dtype: ({ fp32: "F32", bf16: "BF16", fp16: "F16" } as const)[dtype] });
   const file = path.join(target, "config.json");
   if (!existsSync(file)) return;
-  const config = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  const config = JSON.parse(readFileSync(file, "utf8")) as Record<string, Json>;
   const key = "torch_dtype" in config ? "torch_dtype" : "dtype";
   config[key] = { fp32: "float32", bf16: "bfloat16", fp16: "float16" }[dtype];
-  writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`);
+  writeFileSync(file, hfConfigText(config));
 }

@@ -1,6 +1,7 @@
 /** Every code, for `llmp explain`, the error pages and the test that walks them. */
 import type { CodeSpec } from "../define.js";
 import { emit } from "./emit.js";
+import { imports } from "./import.js";
 import { internal } from "./internal.js";
 import { model } from "./model.js";
 import { names } from "./names.js";
@@ -17,5 +18,6 @@ export const allCodes: Readonly<Record<string, CodeSpec>> = {
   ...plan.codes,
   ...emit.codes,
   ...run.codes,
+  ...imports.codes,
   ...internal.codes,
 };

@@ -1,4 +1,3 @@
-export { configOf } from "./config.js";
 export { initialValues } from "./initial.js";
 export { type Builders, type RunOptions, runPlan } from "./run.js";
 export { learningRate } from "./schedule.js";

@@ -5,6 +5,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import type { ModelSpec, Pipeline } from "../../checker/pipeline.js";
 import { writeWhole } from "../../files/index.js";
 import type { ModelGraph } from "../../model/graph.js";
+import { hfConfigText, toHfConfig } from "../../model/index.js";
 import type { Plan } from "../../planner/plan.js";
 import { startBackend } from "../backend/index.js";
 import { openCheckpoints } from "../checkpoint/index.js";
@@ -36,8 +37,6 @@ export interface Builders {
     model: string,
     options?: { adapter?: string; freeze?: readonly string[] },
   ) => ModelGraph;
-  /** Hugging Face's `config.json` of a model. */
-  readonly configOf: (spec: ModelSpec) => object;
 }
 
 export async function* runPlan(plan: Plan, options: RunOptions, build: Builders): AsyncGenerator<RunEvent> {
@@ -87,7 +86,7 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
       const checkpoints = openCheckpoints({
         stageFolder: join(options.folder, stage.name),
         planHash: plan.hash,
-        files: { ...tokenizer.files(), "config.json": `${JSON.stringify(build.configOf(spec), null, 2)}\n` },
+        files: { ...tokenizer.files(), "config.json": hfConfigText(toHfConfig(spec, "float32")) },
       });
       const training = trainStage({
         graph,

@@ -3,7 +3,6 @@
  * `launch.py`) and `bridge.yaml` with the same values under Megatron-Bridge's ConfigContainer names.
  */
 import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
-import { hfConfig } from "../../common/hf-config.js";
 import {
   chunksOfTrunk,
   evenChunks,
@@ -16,6 +15,7 @@ import {
 } from "../../common/lower.js";
 import { json } from "../../common/quote.js";
 import type { StageView } from "../../common/stage.js";
+import { trainingConfig } from "../../common/training-config.js";
 import { type Yaml, yaml } from "../../common/yaml.js";
 import { dataSettings } from "../common/data.js";
 import { mixPy } from "../common/mix-py.js";
@@ -325,7 +325,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
         { path: "prepare.py", text: prepareTextPy },
         { path: "mix.py", text: mixPy },
         { path: "data.json", text: json(dataSettings(view)) },
-        { path: "hf/config.json", text: json(hfConfig(view.model)) },
+        { path: "hf/config.json", text: trainingConfig(view.model) },
       ],
       launcher: "torchrun",
       commands: list.map((phase) => ["launch.py", `args/phase-${phase.index}.yaml`]),

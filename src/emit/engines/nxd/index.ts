@@ -1,9 +1,9 @@
 /** NxD Training: one Hydra YAML in the form of its examples (hf_llama3_8B_*.yaml @9169aa0), started by its own orchestrator. */
 import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
-import { hfConfig } from "../../common/hf-config.js";
 import { evenChunks, failed, learningRate, recomputeRule, refuse, startsWithWeights } from "../../common/lower.js";
 import { json } from "../../common/quote.js";
 import { numberOption, type StageView, stringOption } from "../../common/stage.js";
+import { trainingConfig } from "../../common/training-config.js";
 import { type Yaml, yaml } from "../../common/yaml.js";
 import { dataSettings } from "../common/data.js";
 import { mixPy } from "../common/mix-py.js";
@@ -277,7 +277,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
           path: "conf/stage.yaml",
           text: yaml(config(view), ["NxD Training (neuronx-distributed-training @9169aa0). Written by llmp."]),
         },
-        { path: "hf/config.json", text: json(hfConfig(view.model)) },
+        { path: "hf/config.json", text: trainingConfig(view.model) },
         { path: "data.json", text: json(dataSettings(view)) },
         { path: "mix.py", text: mixPy },
         tuned ? { path: "prepare.py", text: prepareTextPy } : { path: "tokens.py", text: tokensPy },

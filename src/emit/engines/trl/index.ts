@@ -1,9 +1,9 @@
 /** TRL with accelerate FSDP2: train.yaml (all settings), train.py (reads it), accelerate.yaml (sharding), data.json + mix.py. */
 import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
-import { hfConfig, layerClass } from "../../common/hf-config.js";
 import { failed, learningRate, offloads, recomputeRule, refuse, startsWithWeights } from "../../common/lower.js";
 import { json } from "../../common/quote.js";
 import { numberOption, option, type StageView, stringOption } from "../../common/stage.js";
+import { layerClass, trainingConfig } from "../../common/training-config.js";
 import { type Yaml, yaml } from "../../common/yaml.js";
 import { dataSettings } from "../common/data.js";
 import { mixPy } from "../common/mix-py.js";
@@ -294,8 +294,8 @@ function lower(view: StageView): Outcome<EngineBundle> {
     { path: "accelerate.yaml", text: yaml(accelerate(view), ["Written by llmp. Read by accelerate launch."]) },
     { path: "mix.py", text: mixPy },
     { path: "data.json", text: json(dataSettings(view)) },
-    { path: "hf/config.json", text: json(hfConfig(view.model)) },
-    ...(view.teacher === undefined ? [] : [{ path: "teacher-hf/config.json", text: json(hfConfig(view.teacher)) }]),
+    { path: "hf/config.json", text: trainingConfig(view.model) },
+    ...(view.teacher === undefined ? [] : [{ path: "teacher-hf/config.json", text: trainingConfig(view.teacher) }]),
     ...(view.tokenizer?.kind.value === "bytes" ? [{ path: "byte_tokenizer.py", text: byteTokenizerPy }] : []),
     ...(view.spec.objective.kind === "grpo"
       ? [

@@ -1,0 +1,65 @@
+/** `llmp import` as a command. */
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "../..");
+const fixtures = join(root, "test/weights/fixtures");
+const llmp = (args: readonly string[], cwd = root, input = "") =>
+  execa("node", [join(root, "dist/llmp.js"), ...args], { cwd, reject: false, input });
+
+describe("llmp import", () => {
+  test("a folder with weights: the file checks, and finds them from where it lies", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "llmp-import-"));
+    const to = join(folder, "mine.llmp");
+    const made = await llmp(["import", join(fixtures, "qwen2"), "-o", to]);
+    expect(made).toMatchObject({ exitCode: 0, stdout: "" });
+    expect(readFileSync(to, "utf8")).toMatch(/model qwen2 \{[\s\S]*weights += ".*fixtures\/qwen2"/);
+    expect(await llmp(["check", to])).toMatchObject({ exitCode: 0 });
+    expect(await llmp(["fmt", "--check", to])).toMatchObject({ exitCode: 0 });
+  });
+
+  test("what is not carried over is said on stderr, once each, and in --json", async () => {
+    const folder = join(mkdtempSync(join(tmpdir(), "llmp-import-")), "Big-Model-7B");
+    mkdirSync(folder);
+    const config = {
+      model_type: "llama",
+      rope_scaling: { type: "dynamic", factor: 2 },
+      attn_gate: "head",
+      head_dim: 64,
+    };
+    writeFileSync(join(folder, "config.json"), JSON.stringify(config));
+    const made = await llmp(["import", folder, "--json"]);
+    const { text, warnings } = JSON.parse(made.stdout) as { text: string; warnings: string[] };
+    expect(warnings).toEqual([
+      "not carried over: rope scaling `dynamic` (positions stay as they are up to the context)",
+      'not carried over: attn_gate = "head"',
+    ]);
+    expect(made.stderr.match(/LLMP7003\]/g)).toHaveLength(2);
+    expect(text).toMatch(/model big_model_7b \{[\s\S]*head_dim += 64/);
+  });
+
+  const faulty: [string, unknown, RegExp][] = [
+    ["an unknown family", { model_type: "qwen3_next" }, /LLMP7002.*qwen3_next[\s\S]*nearest known type is `qwen3/],
+    ["no configuration", { a: 1 }, /LLMP7001.*no `model_type`/],
+    ["a list", [1], /LLMP7001.*no JSON object/],
+    ["a size that is none", { model_type: "llama", hidden_size: "big" }, /LLMP7004.*`hidden_size` is "big"/],
+    ["heads that do not divide", { model_type: "llama", num_attention_heads: 7 }, /LLMP3025/],
+    ["an activation that is not known", { model_type: "llama", hidden_act: "tanhexp" }, /LLMP7004.*`hidden_act`/],
+  ];
+  test.each(faulty)("%s: a diagnostic and exit code 1", async (_, json, message) => {
+    const made = await llmp(["import", "-"], root, JSON.stringify(json));
+    expect(made).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(made.stderr).toMatch(message);
+  });
+
+  test("no such file is wrong usage; a folder without config.json and text that is not JSON are diagnostics", async () => {
+    expect(await llmp(["import", "nowhere"])).toMatchObject({ exitCode: 2 });
+    const folder = mkdtempSync(join(tmpdir(), "llmp-import-"));
+    expect((await llmp(["import", folder])).stderr).toMatch(/LLMP7001.*no config.json/);
+    writeFileSync(join(folder, "config.json"), "{");
+    expect((await llmp(["import", folder])).stderr).toMatch(/LLMP7001.*config.json: /);
+  });
+});
