@@ -1,5 +1,6 @@
 /** A factor for each software stack and accelerator, from as few as one measured run: what `llmp calibrate` writes. */
 import type { CalibrationFile } from "../types.js";
+import { normalRun } from "./normal.js";
 import { predictRun } from "./predict.js";
 import { measuredSeconds, type Run } from "./run.js";
 
@@ -24,7 +25,7 @@ interface Group {
 
 export function calibrateRuns(runs: readonly Run[], fittedOn: string): CalibrationFile {
   const groups = new Map<string, Group>();
-  for (const run of runs) {
+  for (const run of runs.map(normalRun)) {
     const p = predictRun(run);
     if ("lacks" in p) continue;
     const seconds = measuredSeconds(run);

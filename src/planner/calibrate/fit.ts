@@ -25,6 +25,8 @@ export function sourceOf(p: Prepared): string {
 /** What one unmodelled per cent is worth: the noise between repeats and versions. */
 const noise = 0.04;
 const huber = 1.5;
+/** What clusters, versions and settings that no column names make of a whole table (standard deviation of a logarithm). */
+const betweenTables = 0.1;
 
 export function predictAll(
   samples: readonly { readonly prepared: Prepared }[],
@@ -45,6 +47,23 @@ export function predictAll(
   });
 }
 
+/** Rows that a parameter can move: a stack's own, a generation's own, else all. */
+function movedBy(name: string, samples: readonly Sample[]): number[] {
+  const [group, key, last] = name.split(".") as [string, string, string | undefined];
+  const touches = (p: Prepared): boolean =>
+    group === "stack"
+      ? p.stack === key
+      : key === "power"
+        ? p.machine.name === last
+        : last === undefined || !generations.has(last) || p.machine.generation === last;
+  return samples.flatMap((s, i) => (touches(s.prepared) ? [i] : []));
+}
+const generations = new Set(["ampere", "hopper", "blackwell", "cdna3", "ada"]);
+
+/**
+ * Constants of all tables together. Each table may be off by a factor of its own that no constant explains (a random effect):
+ * it is fitted beside them and then forgotten, so that one publisher's cluster does not bend what all others share.
+ */
 export function fitConstants(
   samples: readonly Sample[],
   parameters: readonly Parameter[],
@@ -52,24 +71,43 @@ export function fitConstants(
   iterations = 12,
   start?: readonly number[],
 ): number[] {
-  let values = start === undefined ? parameters.map(() => 0) : [...start];
-  const residuals = (v: readonly number[]): number[] =>
-    predictAll(samples, parameters, v, base).map((s, i) => Math.log(s / samples[i]!.seconds) / noise);
+  const tables = [...new Set(samples.map((s) => sourceOf(s.prepared)))];
+  const tableOf = samples.map((s) => parameters.length + tables.indexOf(sourceOf(s.prepared)));
+  const spreads = [...parameters.map((p) => p.spread), ...tables.map(() => betweenTables)];
+  const n = spreads.length;
+  const moved = parameters.map((p) => movedBy(p.name, samples));
+  let values = start === undefined ? spreads.map(() => 0) : [...start, ...tables.map(() => 0)];
+  const residualsOf = (v: readonly number[], rows?: readonly number[]): number[] => {
+    const of = rows ?? samples.map((_, i) => i);
+    const predicted = predictAll(
+      of.map((i) => samples[i]!),
+      parameters,
+      v,
+      base,
+    );
+    return of.map((i, at) => (Math.log(predicted[at]! / samples[i]!.seconds) + v[tableOf[i]!]!) / noise);
+  };
   const cost = (r: readonly number[], v: readonly number[]): number =>
     r.reduce((sum, x, i) => {
       const a = Math.abs(x);
       return sum + samples[i]!.weight * (a <= huber ? 0.5 * a * a : huber * (a - 0.5 * huber));
-    }, 0) + v.reduce((sum, x, i) => sum + 0.5 * (x / parameters[i]!.spread) ** 2, 0);
-  let r = residuals(values);
+    }, 0) + v.reduce((sum, x, i) => sum + 0.5 * (x / spreads[i]!) ** 2, 0);
+  let r = residualsOf(values);
   let now = cost(r, values);
   let damping = 0.01;
-  const n = parameters.length;
   for (let step = 0; step < iterations; step++) {
-    const jacobian = parameters.map((p, j) => {
-      const h = 0.02 * Math.min(1, p.spread * 4);
-      const moved = [...values];
-      moved[j] = moved[j]! + h;
-      return residuals(moved).map((x, i) => (x - r[i]!) / h);
+    const jacobian = spreads.map((spread, j) => {
+      const column = new Float64Array(samples.length);
+      if (j >= parameters.length) {
+        for (let i = 0; i < samples.length; i++) if (tableOf[i] === j) column[i] = 1 / noise;
+        return column;
+      }
+      const h = 0.02 * Math.min(1, spread * 4);
+      const trial = [...values];
+      trial[j] = trial[j]! + h;
+      const rows = moved[j]!;
+      for (const [at, x] of residualsOf(trial, rows).entries()) column[rows[at]!] = (x - r[rows[at]!]!) / h;
+      return column;
     });
     const weights = r.map((x, i) => samples[i]!.weight * Math.min(1, huber / Math.max(1e-9, Math.abs(x))));
     const a = Array.from({ length: n }, () => new Float64Array(n));
@@ -85,29 +123,29 @@ export function fitConstants(
       }
       let sum = 0;
       for (let i = 0; i < r.length; i++) sum += weights[i]! * cj[i]! * r[i]!;
-      const prior = 1 / parameters[j]!.spread ** 2;
+      const prior = 1 / spreads[j]! ** 2;
       g[j] = sum + prior * values[j]!;
       a[j]![j]! += prior;
     }
     let improved = false;
+    let gain = 0;
     for (let attempt = 0; attempt < 6 && !improved; attempt++) {
       const move = solve(a, g, damping);
       const next = values.map((v, i) => v - Math.max(-0.5, Math.min(0.5, move[i]!)));
-      const nr = residuals(next);
+      const nr = residualsOf(next);
       const nc = cost(nr, next);
       if (nc < now) {
         improved = true;
         damping = Math.max(1e-4, damping / 3);
-        const gain = (now - nc) / now;
+        gain = (now - nc) / now;
         values = next;
         r = nr;
         now = nc;
-        if (gain < 1e-4) return values;
       } else damping *= 5;
     }
-    if (!improved) break;
+    if (!improved || gain < 1e-4) break;
   }
-  return values;
+  return values.slice(0, parameters.length);
 }
 
 /** (A + damping · diag A) x = g, by Cholesky. */

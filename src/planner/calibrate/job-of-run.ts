@@ -32,6 +32,8 @@ export function lacks(run: Run): string | undefined {
 const shardOf = (text: string): Layout["shard"] => {
   const s = text.toLowerCase();
   if (/hsdp|hybrid.?shard/.test(s)) return "hsdp";
+  // FSDP that keeps what it gathered until the backward is done.
+  if (/grad.?op/.test(s)) return "zero2";
   if (/zero.?3|fsdp|full/.test(s)) return "zero3";
   if (/zero.?2/.test(s)) return "zero2";
   if (/zero.?1|distributed.?optim/.test(s)) return "zero1";

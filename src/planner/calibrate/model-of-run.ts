@@ -1,4 +1,5 @@
 /** Shape of a published run's model: the row's columns, and what its name implies that no column says. */
+import { elementBytes } from "../bytes.js";
 import type { AttentionShape, Gemm, LayerShape, ModelShape, MoeShape } from "../time/shape.js";
 import type { Run } from "./run.js";
 
@@ -80,9 +81,8 @@ export function modelOfRun(run: Run): ModelShape {
   const tied = run.tied_embeddings ?? false;
   const adapter = adapterOf(run);
   const trainable = adapter === undefined;
-  const stored = /qlora/i.test(run.method ?? "") ? 0.53 : undefined;
+  const stored = /qlora/i.test(run.method ?? "") ? elementBytes.nf4 : undefined;
   const dropout = /megatron/i.test(run.engine ?? "") ? dropoutOf(run) : false;
-  const positions = /gpt|mpt|bloom prot/i.test(run.model_name ?? "") ? 0 : 0;
 
   const gemm = (op: string, inputs: number, outputs: number, split: Gemm["split"], copies = 1): Gemm => ({
     op,
@@ -95,7 +95,7 @@ export function modelOfRun(run: Run): ModelShape {
     rank: adapter === undefined || (adapter.targets === "attention" && !op.startsWith("attn")) ? 0 : adapter.rank,
   });
 
-  const headDim = family?.headDim ?? Math.round(h / heads);
+  const headDim = family?.headDim ?? Math.max(1, Math.round(h / heads));
   const latent = family?.latent;
   const attention: AttentionShape = {
     heads,
@@ -123,7 +123,7 @@ export function modelOfRun(run: Run): ModelShape {
     gemm(`${name}.up`, h, (gated ? 2 : 1) * width, "out"),
     gemm(`${name}.down`, width, h, "in"),
   ];
-  const norms = 2 * h + positions;
+  const norms = 2 * h;
   const block = (kind: string, width: number, moe?: MoeShape): LayerShape => ({
     kind,
     role: "block",

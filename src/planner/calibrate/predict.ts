@@ -4,6 +4,7 @@ import { rankMemory } from "../memory/rank.js";
 import { stepTime } from "../time/step.js";
 import type { CalibrationFile } from "../types.js";
 import { jobOf, lacks, type Prepared, prepare } from "./job-of-run.js";
+import { normalRun } from "./normal.js";
 import { memoryKind, type Run } from "./run.js";
 import { memorySpread, timeSpread } from "./spread.js";
 
@@ -31,7 +32,8 @@ export function calibrationFor(p: Prepared, file: CalibrationFile | undefined): 
   return own.find((s) => s.accelerator === p.machine.name) ?? own[0];
 }
 
-export function predictRun(run: Run, file?: CalibrationFile): Prediction | { readonly lacks: string } {
+export function predictRun(row: Run, file?: CalibrationFile): Prediction | { readonly lacks: string } {
+  const run = normalRun(row);
   const why = lacks(run);
   if (why !== undefined) return { lacks: why };
   const prepared = prepare(run);

@@ -1,5 +1,6 @@
 /** Predictions beside measurements: what `llmp validate` prints (DESIGN section 7). */
 import type { CalibrationFile } from "../types.js";
+import { normalRun } from "./normal.js";
 import { predictRun } from "./predict.js";
 import { measuredSeconds, memoryKind, type Run } from "./run.js";
 
@@ -51,7 +52,8 @@ export interface Validation {
   };
 }
 
-export function validateRuns(runs: readonly Run[], calibration?: CalibrationFile): Validation {
+export function validateRuns(given: readonly Run[], calibration?: CalibrationFile): Validation {
+  const runs = given.map(normalRun);
   const rows = runs.map((run, i) => validateRun(run, i, calibration));
   const predicted = rows.filter((r) => r.status === "predicted");
   const steps = predicted.filter((r) => r.error.step_pct !== undefined);
@@ -97,7 +99,7 @@ export function validateRuns(runs: readonly Run[], calibration?: CalibrationFile
 }
 
 function validateRun(run: Run, index: number, calibration: CalibrationFile | undefined): ValidatedRow {
-  const id = typeof run.id === "string" && run.id !== "" ? run.id : `row ${index + 1}`;
+  const id = run.id !== "" ? run.id : `row ${index + 1}`;
   const seconds = measuredSeconds(run);
   const gib = run.measured_peak_memory_gib_per_gpu;
   const measured = {

@@ -38,7 +38,7 @@ export function allToAllSeconds(r: Rates, bytes: number, group: Group): number {
   const away = (group.size - group.local) / group.size;
   const inside = (bytes * (group.local - 1)) / group.size / r.link;
   const perRank = r.network / r.machine.perNode;
-  const between = (bytes * away) / (perRank * (r.constants["alltoall"] ?? 0.7));
+  const between = (bytes * away) / (perRank * (r.constants.alltoall ?? 0.7));
   return Math.max(inside, between) + r.linkLatency + (away > 0 ? r.networkLatency : 0);
 }
 

@@ -1,6 +1,7 @@
 /** A plan's candidate as numbers for the physics; what does not change between candidates is made once. */
 import { objectiveByName } from "../../catalog/index.js";
 import type { Dtype, Precision } from "../../checker/pipeline.js";
+import { elementBytes } from "../bytes.js";
 import type { Candidate, StageContext } from "../types.js";
 import type { ExtraPass, Job, LayerCache, Layout, Numeric, Part, RankProfile } from "./job.js";
 import { type Machine, ratesOf } from "./rates.js";
@@ -86,33 +87,23 @@ function prepare(context: StageContext): Prepared {
 
 const camel = (name: string): string => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
 
-const bytesOf: Readonly<Record<Dtype | "none", number>> = {
-  fp32: 4,
-  tf32: 4,
-  fp16: 2,
-  bf16: 2,
-  fp8: 1,
-  mxfp8: 1,
-  nf4: 0.53,
-  int8: 1,
-  none: 0,
-};
+const bytesOf = (dtype: Dtype | "none"): number => elementBytes[dtype]!;
 
 /** Optimizer states an element, by optimizer: AdamW two, and so on; the catalog says. */
 function numeric(context: StageContext, shard: string): Numeric {
   const p: Precision = context.precision;
-  const states = statesOf(context) * bytesOf[p.optimizerState.value];
-  const master = p.masterWeights.value === "none" ? 0 : bytesOf[p.masterWeights.value];
-  const weights = bytesOf[p.weights.value];
+  const states = statesOf(context) * bytesOf(p.optimizerState.value);
+  const master = p.masterWeights.value === "none" ? 0 : bytesOf(p.masterWeights.value);
+  const weights = bytesOf(p.weights.value);
   const sharded = shard === "zero3" || shard === "hsdp";
   // Under FSDP the sharded weights are the master copy.
   const kept = sharded ? Math.max(weights, master) : weights;
   return {
     weights: kept,
-    gradients: Math.max(bytesOf[p.gradients.value], sharded ? kept : 0),
+    gradients: Math.max(bytesOf(p.gradients.value), sharded ? kept : 0),
     optimizer: states + (sharded || weights >= master ? 0 : master),
     gather: Math.min(2, weights),
-    reduce: bytesOf[p.reduce.value],
+    reduce: bytesOf(p.reduce.value),
   };
 }
 

@@ -1,5 +1,7 @@
 /** The model graph as the physics sees it. */
+
 import type { LayerKind, ModelGraph, Op, WeightSpec } from "../../model/graph.js";
+import { elementBytes } from "../bytes.js";
 import type { AttentionShape, Gemm, LayerShape, ModelShape, MoeShape } from "./shape.js";
 
 const known = new WeakMap<ModelGraph, ModelShape>();
@@ -39,7 +41,7 @@ function shapeOfKind(graph: ModelGraph, kind: LayerKind): LayerShape {
   for (const op of kind.ops) {
     const weights = op.weights.flatMap((name) => kind.weights[name] ?? []);
     for (const w of weights) {
-      if (w.stored !== undefined) stored = w.stored === "nf4" ? 0.53 : 1.03;
+      if (w.stored !== undefined) stored = elementBytes[w.stored]!;
       const matrix = w.shape.length === 2 && op.kind !== "embedding" && op.kind !== "norm";
       if (op.kind === "embedding") {
         table += product(w.shape) * w.copies;

@@ -2,7 +2,7 @@
 import type { StackTraits } from "../../types.js";
 import { fmsFsdp, llmFoundry, maxtext, torchtitan, torchtitanEager } from "./fsdp.js";
 import { megatron2022, megatronAmpere, megatronCore, nemo } from "./megatron.js";
-import { deepspeed, fastLlm, flashAttention, internevo, nxd, torchtune, trl } from "./trainers.js";
+import { deepspeed, fastLlm, flashAttention, internevo, nanotron, nxd, torchtune, trl } from "./trainers.js";
 
 export const stacks: Readonly<Record<string, StackTraits>> = {
   "megatron-2022": megatron2022,
@@ -17,6 +17,7 @@ export const stacks: Readonly<Record<string, StackTraits>> = {
   trl,
   torchtune,
   internevo,
+  nanotron,
   "flash-attention": flashAttention,
   fast_llm: fastLlm,
   nxd,
@@ -50,8 +51,28 @@ const aliases: Readonly<Record<string, string>> = {
   neuron: "nxd",
   optimum_neuron: "nxd",
   colossalai: "internevo",
+  xtuner: "trl",
   levanter: "maxtext",
+  paxml: "maxtext",
+  t5x: "maxtext",
+  easylm: "maxtext",
+  axlearn: "maxtext",
+  alpa: "maxtext",
   jax: "maxtext",
+  picotron: "nanotron",
+  "gpt-neox": "megatron-2022",
+  modalities: "fms-fsdp",
+  olmo: "fms-fsdp",
+  lightning: "llm-foundry",
+  "llama-recipes": "llm-foundry",
+  "llama-factory": "trl",
+  "ms-swift": "trl",
+  swift: "trl",
+  mindspeed: "megatron",
+  primus: "megatron",
+  aleph: "megatron-ampere",
+  nanogpt: "torchtitan",
+  sagemaker: "smp",
 };
 
 export interface StackHints {
@@ -69,7 +90,10 @@ export function stackOf(
 ): { readonly name: string; readonly traits: StackTraits; readonly known: boolean } {
   const lower = engine.toLowerCase().replaceAll(" ", "-");
   let name = stacks[lower] === undefined ? aliases[lower] : lower;
-  name ??= Object.keys(stacks).find((s) => lower.includes(s)) ?? Object.keys(aliases).find((a) => lower.includes(a));
+  // The longest known name inside: `megatron-deepspeed 0.9` is not plain Megatron.
+  name ??= [...Object.keys(stacks), ...Object.keys(aliases)]
+    .filter((s) => lower.includes(s))
+    .sort((a, b) => b.length - a.length)[0];
   if (name !== undefined) name = aliases[name] ?? name;
   const known = name !== undefined;
   name ??= hints.sharded ? "llm-foundry" : "megatron";

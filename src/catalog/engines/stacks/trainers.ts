@@ -31,6 +31,18 @@ export const internevo = stack("internevo", {
   overlap: { dataParallel: 0.7, fsdpPrefetch: true, tensorParallel: 0, pipeline: 0, expert: 0 },
 });
 
+/** Hugging Face's nanotron: eager modules, FlashAttention 2, fp32 accumulation of gradients, sharded fp32 cross-entropy. */
+export const nanotron = stack("nanotron", {
+  timeFactor: { any: 1.1 },
+  elementwisePasses: 16,
+  ffnPasses: 5,
+  lossPasses: 12,
+  lossBytesPerLogit: 14,
+  launchFloor: [0.0008, 0.0014],
+  overlap: { dataParallel: 0.5, fsdpPrefetch: false, tensorParallel: 0, pipeline: 0, expert: 0 },
+  activations: { hidden: 8, gated: 8, plain: 6, dropout: 2, head: 4, score: 5 },
+});
+
 /** Dao-AILab's GPT trainer: fused dense, norm, rotary and loss kernels, FlashAttention 1–2. */
 export const flashAttention = stack("flash-attention", {
   attention: "flash1",
