@@ -1,5 +1,6 @@
 /** Our own runtime as a cost model: memory and time of the very program that runs, played on shapes. */
 import { defaultMachine, type LocalPrediction, predictLocal } from "./local/index.js";
+import { objectivePrograms, sharesWeights } from "../program/index.js";
 import type { Candidate, CostModel, LayerCost, StageContext } from "./types.js";
 
 const cache = new WeakMap<StageContext, Map<string, LocalPrediction>>();
@@ -12,10 +13,15 @@ function predict(context: StageContext, candidate: Candidate): LocalPrediction {
   const found = known.get(key);
   if (found !== undefined) return found;
   const { stage, precision } = context;
+  const role = objectivePrograms[stage.objective.kind]?.role(stage.objective.options);
+  const other = role === undefined ? undefined : context[role];
   const made = predictLocal(context.policy, candidate, context.local ?? defaultMachine, {
     compute: precision.compute.value,
     optimizer: stage.optimizer.value.kind,
     packing: stage.packing.value,
+    objective: stage.objective,
+    ...(other === undefined ? {} : { other }),
+    shares: sharesWeights(stage),
   });
   known.set(key, made);
   return made;

@@ -56,6 +56,15 @@ export interface RoundFormat {
   readonly saturate: boolean;
 }
 
+/** What a loop costs: values read and written, and exponentials or the like. */
+export interface LoopCost {
+  readonly elements: number;
+  readonly exponentials?: number;
+}
+
+/** Sees the inputs' values (int32 ones as an Int32Array) and those of the new tensors, which are zeros. */
+export type LoopWork = (inputs: readonly (Float32Array | Int32Array)[], outputs: readonly Float32Array[]) => void;
+
 /** Tensors are row-major fp32, or int32 where said. */
 export interface Algebra<T> {
   shape(x: T): readonly number[];
@@ -129,6 +138,16 @@ export interface Algebra<T> {
   /** In place, to the nearest number of a smaller format. */
   round(x: T, format: RoundFormat): void;
   adamw(p: T, m: T, v: T, g: T, step: AdamStep): void;
+  /**
+   * Plain code over values, for what has no kernel: new tensors of `shapes`. Inputs listed in `written` are changed in place.
+   */
+  loop(
+    inputs: readonly T[],
+    shapes: readonly (readonly number[])[],
+    cost: LoopCost,
+    work: LoopWork,
+    written?: readonly number[],
+  ): readonly T[];
   sumOfSquares(x: T): number;
   largest(x: T): number;
   read(x: T): Float32Array;

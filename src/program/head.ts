@@ -44,30 +44,49 @@ export const chunkRows = (tokens: number, vocab: number): number =>
   Math.min(tokens, Math.max(16, Math.floor(2 ** 22 / vocab)));
 
 /**
- * Loss of each row, and (unless `scale` is undefined: evaluation) the gradient of x, with the projection's added up.
- * Takes ownership of `x`.
+ * Loss of each of a chunk's rows [rows]; where gradients are wanted the logits become them in place. Both are weighted.
+ * @param first number of the chunk's first row
+ */
+export type ChunkLoss<T> = (logits: T, first: number, rows: number) => T;
+
+/** The next token's cross-entropy: (softmax − one-hot) · weight · scale. */
+export function nextToken<T>(
+  { algebra }: OpContext<T>,
+  targets: T,
+  weights: T,
+  scale: number | undefined,
+): ChunkLoss<T> {
+  return (logits, first, rows) => {
+    const chunkTargets = algebra.rows(targets, first, rows);
+    const chunkWeights = algebra.rows(weights, first, rows);
+    const losses = algebra.crossEntropy(logits, chunkTargets, chunkWeights, scale ?? 1, scale !== undefined);
+    algebra.free(chunkTargets);
+    algebra.free(chunkWeights);
+    return losses;
+  };
+}
+
+/**
+ * Loss of each row, and (where `gradient`) the gradient of x, with the projection's added up. Takes ownership of `x`.
  */
 export function headLoss<T>(
   context: OpContext<T>,
   head: Head,
   x: T,
-  targets: T,
-  weights: T,
   vocab: number,
-  scale: number | undefined,
+  loss: ChunkLoss<T>,
+  gradient: boolean,
 ): { readonly losses: T; readonly dx: T | undefined } {
   const { algebra } = context;
   const [tokens] = algebra.shape(x) as [number];
   const losses = algebra.zeros([tokens]);
-  const dx = scale === undefined ? undefined : algebra.zeros(algebra.shape(x));
+  const dx = gradient ? algebra.zeros(algebra.shape(x)) : undefined;
   const size = chunkRows(tokens, vocab);
   const [w, b] = head.projection.weights;
   const transposed = flag(head.projection, "transposed");
   for (let first = 0; first < tokens; first += size) {
     const n = Math.min(size, tokens - first);
     const part = algebra.rows(x, first, n);
-    const chunkTargets = algebra.rows(targets, first, n);
-    const chunkWeights = algebra.rows(weights, first, n);
     let logits = algebra.matmul(part, context.weight(w!), false, !transposed);
     if (b !== undefined) algebra.addBias(logits, context.weight(b));
     const capped: T[] = [];
@@ -75,11 +94,11 @@ export function headLoss<T>(
       const [next] = opPrograms[op.kind]!.forward(context, op, [logits]).outputs;
       algebra.free(logits);
       logits = next!;
-      if (scale !== undefined && op.kind === "softcap") capped.push(algebra.scale(logits, 1));
+      if (gradient && op.kind === "softcap") capped.push(algebra.scale(logits, 1));
     }
-    const chunk = algebra.crossEntropy(logits, chunkTargets, chunkWeights, scale ?? 1, scale !== undefined);
+    const chunk = loss(logits, first, n);
     algebra.putRows(losses, chunk, first);
-    for (const t of [chunk, chunkTargets, chunkWeights]) algebra.free(t);
+    algebra.free(chunk);
     if (dx !== undefined) {
       for (const op of [...head.after].reverse()) {
         const output = op.kind === "softcap" ? capped.pop() : undefined;
@@ -107,6 +126,13 @@ export function headLoss<T>(
   }
   algebra.free(x);
   return { losses, dx };
+}
+
+/** The head of a model that is asked at a temperature: its logits are divided by it. */
+export function headAt(head: Head, temperature: number): Head {
+  if (temperature === 1) return head;
+  const cool = { ...head.projection, id: "temperature", kind: "scale", weights: [], attrs: { factor: 1 / temperature } };
+  return { ...head, after: [...head.after, cool as Op] };
 }
 
 /** Takes ownership of `x`. */

@@ -4,9 +4,10 @@ export { formats } from "./formats.js";
 export { headOf, splitHead } from "./head.js";
 export { type LayerSaved, layerBackward, layerForward } from "./layer.js";
 export { lastLogits, type MicroBatch, type ModelState, microBatchStep, ropeTables, weightKey } from "./model.js";
+export * from "./objectives/index.js";
 export { type OpContext, opPrograms } from "./ops/index.js";
 export { attentionScratch, type Rates, type Shape, ShapeAlgebra } from "./shapes.js";
-export { makeState, type NamedWeight, storedWeights } from "./state.js";
+export { makeState, otherState, type NamedWeight, storedWeights } from "./state.js";
 export {
   applyUpdate,
   type HostBatch,

@@ -2,7 +2,7 @@
 import type { LayerKind, ModelGraph, Op } from "../model/graph.js";
 import type { RecomputeLayer } from "../planner/plan.js";
 import type { Algebra, RoundFormat } from "./algebra.js";
-import { headLogits, headLoss, headOf } from "./head.js";
+import { type Head, headAt, headLogits, headLoss, headOf, nextToken } from "./head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "./layer.js";
 import { type OpContext, rotaryDim } from "./ops/index.js";
 import { num } from "./ops/types.js";
@@ -122,6 +122,66 @@ export function lastLogits<T>(algebra: Algebra<T>, state: ModelState<T>, batch: 
   return headLogits(contextOf(top), head, y);
 }
 
+/** A micro-batch on its way up: what the head reads, and what the layers keep for the way back. */
+export interface Forwarded<T> {
+  readonly hidden: T;
+  readonly saved: readonly LayerSaved<T>[];
+}
+
+/** @param recompute undefined: nothing is kept for a backward */
+export function forwardPass<T>(
+  algebra: Algebra<T>,
+  state: ModelState<T>,
+  batch: Inputs<T>,
+  recompute: readonly RecomputeLayer[] | undefined,
+): Forwarded<T> {
+  const { kindAt, contextOf } = contexts(algebra, state, batch);
+  const top = state.graph.stack.length - 1;
+  const saved: LayerSaved<T>[] = [];
+  let x = algebra.share(batch.tokens);
+  for (let i = 0; i <= top; i++) {
+    const segment = i === top ? headOf(kindAt(top)).body : kindAt(i);
+    const result = layerForward(contextOf(i), segment, x, droppedAt(recompute, i));
+    x = result.y;
+    if (recompute === undefined) release(algebra, result.saved);
+    else saved.push(result.saved);
+  }
+  return { hidden: x, saved };
+}
+
+/** Gradients of the layers below the head are added to the state's; takes ownership of `dx` and of what was kept. */
+export function backwardPass<T>(
+  algebra: Algebra<T>,
+  state: ModelState<T>,
+  batch: Inputs<T>,
+  recompute: readonly RecomputeLayer[],
+  saved: readonly LayerSaved<T>[],
+  dx: T,
+): void {
+  const { kindAt, contextOf } = contexts(algebra, state, batch);
+  const top = state.graph.stack.length - 1;
+  let dy: T | undefined = dx;
+  for (let i = top; i >= 0; i--) {
+    const segment = i === top ? headOf(kindAt(top)).body : kindAt(i);
+    dy = layerBackward(contextOf(i), segment, saved[i]!, dy!, droppedAt(recompute, i));
+  }
+  if (dy !== undefined) algebra.free(dy);
+}
+
+/** The head with the context that it runs in. */
+export function headContext<T>(
+  algebra: Algebra<T>,
+  state: ModelState<T>,
+  batch: Inputs<T>,
+): { readonly context: OpContext<T>; readonly head: Head } {
+  const { kindAt, contextOf } = contexts(algebra, state, batch);
+  const top = state.graph.stack.length - 1;
+  return { context: contextOf(top), head: headOf(kindAt(top)) };
+}
+
+const droppedAt = (recompute: readonly RecomputeLayer[] | undefined, i: number): Dropped =>
+  recompute === undefined ? "all" : droppedOf(recompute.find((r) => r.layer === i));
+
 /**
  * Losses of the micro-batch's tokens [tokens]; with `scale`, gradients of scale · Σ weight · loss are added to the state's.
  */
@@ -131,31 +191,14 @@ export function microBatchStep<T>(
   batch: MicroBatch<T>,
   recompute: readonly RecomputeLayer[],
   scale: number | undefined,
+  temperature = 1,
 ): T {
-  const { graph } = state;
-  const { kindAt, contextOf } = contexts(algebra, state, batch);
-
-  const drop = (i: number): Dropped => (scale === undefined ? "all" : droppedOf(recompute.find((r) => r.layer === i)));
-  const saved: LayerSaved<T>[] = [];
-  const top = graph.stack.length - 1;
-  let x = algebra.share(batch.tokens);
-  for (let i = 0; i < top; i++) {
-    const result = layerForward(contextOf(i), kindAt(i), x, drop(i));
-    x = result.y;
-    if (scale === undefined) release(algebra, result.saved);
-    else saved.push(result.saved);
-  }
-  const head = headOf(kindAt(top));
-  const body = layerForward(contextOf(top), head.body, x, drop(top));
-  const { losses, dx } = headLoss(contextOf(top), head, body.y, batch.targets, batch.weights, graph.vocab, scale);
-  if (dx === undefined) {
-    release(algebra, body.saved);
-    return losses;
-  }
-  let dy: T | undefined = layerBackward(contextOf(top), head.body, body.saved, dx, drop(top));
-  for (let i = top - 1; i >= 0; i--) {
-    dy = layerBackward(contextOf(i), kindAt(i), saved.pop()!, dy!, drop(i));
-  }
-  if (dy !== undefined) algebra.free(dy);
+  const kept = scale === undefined ? undefined : recompute;
+  const { hidden, saved } = forwardPass(algebra, state, batch, kept);
+  const { context, head } = headContext(algebra, state, batch);
+  const loss = nextToken(context, batch.targets, batch.weights, scale);
+  const warm = headAt(head, temperature);
+  const { losses, dx } = headLoss(context, warm, hidden, state.graph.vocab, loss, kept !== undefined);
+  if (dx !== undefined) backwardPass(algebra, state, batch, recompute, saved, dx);
   return losses;
 }

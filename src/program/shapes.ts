@@ -1,4 +1,13 @@
-import type { ActivationKind, AdamStep, Algebra, AttentionSpec, NormSpec, RopeSpec, RoundFormat } from "./algebra.js";
+import type {
+  ActivationKind,
+  AdamStep,
+  Algebra,
+  AttentionSpec,
+  LoopCost,
+  NormSpec,
+  RopeSpec,
+  RoundFormat,
+} from "./algebra.js";
 
 interface Block {
   readonly bytes: number;
@@ -199,6 +208,10 @@ export class ShapeAlgebra implements Algebra<Shape> {
   adamw(p: Shape, _m: Shape, _v: Shape, _g: Shape, _step: AdamStep): void {
     this.move(7 * count(p.dims), count(p.dims) / 2);
   }
+  loop(_inputs: readonly Shape[], shapes: readonly (readonly number[])[], cost: LoopCost): readonly Shape[] {
+    this.move(loopPasses * cost.elements, cost.exponentials ?? 0);
+    return shapes.map((dims) => this.make(dims));
+  }
   sumOfSquares(x: Shape): number {
     this.move(count(x.dims));
     return 1;
@@ -211,6 +224,9 @@ export class ShapeAlgebra implements Algebra<Shape> {
     return new Float32Array(count(x.dims));
   }
 }
+
+/** JavaScript moves one value while a kernel moves about this many. */
+const loopPasses = 2;
 
 /** Floats that the attention kernel works in, besides its GEMM's fixed buffers. */
 export const attentionScratch = (keys: number): number => 2 * 64 * keys;

@@ -18,6 +18,25 @@ export function storedWeights(graph: ModelGraph): readonly NamedWeight[] {
   );
 }
 
+/**
+ * A frozen model beside the trained one.
+ * @param shares it is the trained one without its adapter, and so holds no weights of its own
+ */
+export function otherState<T>(
+  algebra: Algebra<T>,
+  graph: ModelGraph,
+  policy: ModelState<T>,
+  shares: boolean,
+  positions: number,
+  value: (weight: NamedWeight) => Float32Array,
+): ModelState<T> {
+  if (shares) return { ...policy, graph, gradients: new Map() };
+  const { round } = policy;
+  const state = { ...makeState(algebra, graph, positions, value, false), round };
+  if (round !== undefined) for (const weight of state.weights.values()) algebra.round(weight, round);
+  return state;
+}
+
 /** @param value initial values of a weight; only its size matters to the shape algebra */
 export function makeState<T>(
   algebra: Algebra<T>,

@@ -8,9 +8,10 @@ import {
   formats,
   makeOptimizer,
   makeState,
-  microBatchStep,
+  type ObjectiveOptions,
+  objectivePrograms,
   opPrograms,
-  putBatch,
+  otherState,
   ShapeAlgebra,
 } from "../../program/index.js";
 import type { Candidate, LocalMachine } from "../types.js";
@@ -29,6 +30,12 @@ export interface LocalOptions {
   readonly compute?: string;
   readonly optimizer?: string;
   readonly packing?: boolean;
+  /** Pre-training unless given. */
+  readonly objective?: { readonly kind: string; readonly options: ObjectiveOptions };
+  /** The frozen model beside the trained one, where the objective has one. */
+  readonly other?: ModelGraph;
+  /** It is the trained one without its adapter. */
+  readonly shares?: boolean;
 }
 
 /** What a machine does before it was ever calibrated: a 2020s x86 core on WASM. */
@@ -52,10 +59,10 @@ export function predictLocal(
   machine: LocalMachine = defaultMachine,
   options: LocalOptions = {},
 ): LocalPrediction {
-  const missing = Object.values(graph.kinds).some((kind) =>
-    kind.ops.some((op) => op.kind !== "cross_entropy" && opPrograms[op.kind] === undefined),
-  );
-  if (missing) return roughly(graph, candidate, machine);
+  const objective = options.objective ?? { kind: "pretrain", options: {} };
+  const program = objectivePrograms[objective.kind];
+  const runs = [graph, ...(options.other === undefined ? [] : [options.other])].every(runsHere);
+  if (program === undefined || !runs) return roughly(graph, candidate, machine);
   const algebra = new ShapeAlgebra({
     matmulFlops: machine.matmulFlops,
     elementwiseBandwidth: machine.elementwiseBandwidth,
@@ -66,28 +73,44 @@ export function predictLocal(
   const empty = new Float32Array(0);
   const state = { ...makeState(algebra, graph, candidate.contextLength, () => empty), round };
   const optimizer = makeOptimizer(algebra, state, options.optimizer === "sgd" ? "sgd" : "adamw");
+  const length = candidate.contextLength;
+  const other =
+    options.other === undefined
+      ? undefined
+      : otherState(algebra, options.other, state, options.shares === true, length, () => empty);
   const restBytes = algebra.bytes;
   algebra.seconds = 0;
-  const { micro_batch: sequences, accumulation } = candidate.parallel;
-  const length = candidate.contextLength;
+  const { micro_batch, accumulation } = candidate.parallel;
+  const sequences = micro_batch * program.rows(objective.options);
   const ids = new Int32Array(sequences * length);
   // Micro-batches are alike: one is measured, and counts as often as there are.
-  const batch = putBatch(algebra, {
-    sequences,
-    length,
-    tokens: ids,
-    targets: ids,
-    weights: empty,
-    positions: ids,
-    ...(options.packing === true ? { segments: ids } : {}),
+  program.micro({
+    algebra,
+    policy: state,
+    other,
+    batch: {
+      sequences,
+      length,
+      tokens: ids,
+      targets: ids,
+      weights: new Float32Array(sequences * length),
+      positions: ids,
+      ...(options.packing === true ? { segments: ids } : {}),
+    },
+    recompute: candidate.recompute,
+    scale: 1,
+    options: objective.options,
   });
-  algebra.free(microBatchStep(algebra, state, batch, candidate.recompute, 1));
-  batch.free();
   const microSeconds = algebra.seconds;
   applyUpdate(algebra, state, optimizer, none);
   const stepSeconds = microSeconds * accumulation + (algebra.seconds - microSeconds);
   return { peakBytes: algebra.peak, restBytes, stepSeconds, fits: algebra.peak <= machine.heapBytes };
 }
+
+const runsHere = (graph: ModelGraph): boolean =>
+  Object.values(graph.kinds).every((kind) =>
+    kind.ops.every((op) => op.kind === "cross_entropy" || opPrograms[op.kind] !== undefined),
+  );
 
 /** Compute dtypes below fp32 are emulated by rounding every activation, gradient and weight. */
 export function roundOf(compute: string): (typeof formats)[keyof typeof formats] | undefined {

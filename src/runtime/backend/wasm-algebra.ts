@@ -5,6 +5,8 @@ import type {
   AdamStep,
   Algebra,
   AttentionSpec,
+  LoopCost,
+  LoopWork,
   NormSpec,
   RopeSpec,
   RoundFormat,
@@ -268,6 +270,20 @@ export class WasmAlgebra implements Algebra<Tensor> {
       ...([this.at(p), this.at(m), this.at(v), this.at(g), p.size, s.lr, s.beta1, s.beta2, s.eps, s.decay] as const),
       ...([1 - s.beta1 ** s.t, 1 - s.beta2 ** s.t, s.scale] as const),
     );
+  }
+  loop(
+    inputs: readonly Tensor[],
+    shapes: readonly (readonly number[])[],
+    _cost: LoopCost,
+    work: LoopWork,
+  ): readonly Tensor[] {
+    const made = shapes.map((shape) => this.zeros(shape));
+    // Views are taken last: an allocation may move the memory.
+    work(
+      inputs.map((x) => (x.dtype === "int32" ? this.memory.ints(x) : this.memory.floats(x))),
+      made.map((x) => this.memory.floats(x)),
+    );
+    return made;
   }
   sumOfSquares(x: Tensor): number {
     return this.k.sumOfSquares(this.at(x), x.size);

@@ -6,13 +6,14 @@ import type { StagePlan } from "../../planner/plan.js";
 import {
   applyUpdate,
   formats,
-  type HostBatch,
   type ModelState,
   makeOptimizer,
   makeState,
-  microBatchStep,
+  type ObjectiveBatch,
+  type ObjectiveProgram,
+  objectivePrograms,
   type OptimizerState,
-  putBatch,
+  otherState,
   refreshWeights,
   storedWeights,
 } from "../../program/index.js";
@@ -35,11 +36,22 @@ export interface StageInput {
   readonly source: BatchSource;
   /** Weights to start from; undefined: initialised from the seed. */
   readonly weights?: WeightStore;
+  /** The frozen model beside this one: its weights, unless given, are those that this stage starts with. */
+  readonly other?: { readonly graph: ModelGraph; readonly weights?: WeightStore };
+  /** Turns prompts into sampled and judged answers, where the objective wants them. */
+  readonly rollOut?: RollOut;
   readonly checkpoints?: CheckpointStore;
   readonly resume: boolean;
   readonly steps?: number;
   readonly stop?: AbortSignal;
 }
+
+/** Samples from the policy: rows to learn from, and figures of them. */
+export type RollOut = (
+  policy: ModelState<Tensor>,
+  prompts: Batch,
+  step: number,
+) => Promise<{ readonly batch: Batch & ObjectiveBatch; readonly figures: Readonly<Record<string, number>> }>;
 
 export type StageSummary = RunSummary["stages"][number];
 
@@ -51,7 +63,7 @@ const due = (every: Interval | undefined, step: number, tokens: number, before: 
 };
 
 /** Rows `first`… of a batch. */
-export function slice(b: Batch, first: number, sequences: number): HostBatch {
+export function slice(b: Batch & ObjectiveBatch, first: number, sequences: number): ObjectiveBatch {
   const from = first * b.length;
   const to = from + sequences * b.length;
   return {
@@ -62,6 +74,8 @@ export function slice(b: Batch, first: number, sequences: number): HostBatch {
     weights: b.weights.subarray(from, to),
     ...(b.segments === undefined ? {} : { segments: b.segments.subarray(from, to) }),
     ...(b.positions === undefined ? {} : { positions: b.positions.subarray(from, to) }),
+    ...(b.advantages === undefined ? {} : { advantages: b.advantages.subarray(first, first + sequences) }),
+    ...(b.oldLogProbs === undefined ? {} : { oldLogProbs: b.oldLogProbs.subarray(from, to) }),
   };
 }
 
