@@ -1,6 +1,7 @@
 /** Our own runtime as a cost model: memory and time of the very program that runs, played on shapes. */
-import { defaultMachine, type LocalPrediction, predictLocal } from "./local/index.js";
+
 import { objectivePrograms, sharesWeights } from "../program/index.js";
+import { defaultMachine, type LocalPrediction, predictLocal } from "./local/index.js";
 import type { Candidate, CostModel, LayerCost, StageContext } from "./types.js";
 
 const cache = new WeakMap<StageContext, Map<string, LocalPrediction>>();

@@ -131,7 +131,13 @@ export function headLoss<T>(
 /** The head of a model that is asked at a temperature: its logits are divided by it. */
 export function headAt(head: Head, temperature: number): Head {
   if (temperature === 1) return head;
-  const cool = { ...head.projection, id: "temperature", kind: "scale", weights: [], attrs: { factor: 1 / temperature } };
+  const cool = {
+    ...head.projection,
+    id: "temperature",
+    kind: "scale",
+    weights: [],
+    attrs: { factor: 1 / temperature },
+  };
   return { ...head, after: [...head.after, cool as Op] };
 }
 

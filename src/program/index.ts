@@ -7,7 +7,7 @@ export { lastLogits, type MicroBatch, type ModelState, microBatchStep, ropeTable
 export * from "./objectives/index.js";
 export { type OpContext, opPrograms } from "./ops/index.js";
 export { attentionScratch, type Rates, type Shape, ShapeAlgebra } from "./shapes.js";
-export { makeState, otherState, type NamedWeight, storedWeights } from "./state.js";
+export { makeState, type NamedWeight, otherState, storedWeights } from "./state.js";
 export {
   applyUpdate,
   type HostBatch,

@@ -39,6 +39,7 @@ const source: BatchSource = {
 const known = <T>(value: T) => ({ value, from: "default" as const });
 const stage = {
   name: "s",
+  objective: { kind: "pretrain", options: {} },
   seed: known(7),
   save: known({ unit: "steps" as const, amount: 5 }),
   optimizer: known({

@@ -1,4 +1,11 @@
-import { type MicroResult, numberOf, type ObjectiveBatch, type ObjectiveOptions, type ObjectiveProgram, weightSum } from "./types.js";
+import {
+  type MicroResult,
+  numberOf,
+  type ObjectiveBatch,
+  type ObjectiveOptions,
+  type ObjectiveProgram,
+  weightSum,
+} from "./types.js";
 import { type LogProbs, type Weighed, weightedStep } from "./weighted.js";
 
 /** Added to the standard deviation that advantages are divided by (TRL). */
@@ -61,5 +68,7 @@ export const grpo: ObjectiveProgram = {
   heldOut: "none",
   samples: true,
   micro: (run) =>
-    weightedStep(run, numberOf(run.options, "temperature", 1), (logProbs) => grpoLoss(logProbs, run.batch, run.options)),
+    weightedStep(run, numberOf(run.options, "temperature", 1), (logProbs) =>
+      grpoLoss(logProbs, run.batch, run.options),
+    ),
 };

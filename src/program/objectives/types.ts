@@ -54,8 +54,14 @@ export const numberOf = (options: ObjectiveOptions, name: string, otherwise: num
   const value = options[name]?.value;
   return typeof value === "number" ? value : otherwise;
 };
-export const weightSum = (batch: HostBatch): number => Math.max(1, batch.weights.reduce((a, b) => a + b, 0));
+export const weightSum = (batch: HostBatch): number =>
+  Math.max(
+    1,
+    batch.weights.reduce((a, b) => a + b, 0),
+  );
 
 /** An adapter's reference is the model below it: it needs no weights of its own. */
 export const sharesWeights = (stage: Pick<Stage, "adapter" | "objective">): boolean =>
-  stage.adapter !== undefined && stage.objective.options.reference === undefined && stage.objective.options.teacher === undefined;
+  stage.adapter !== undefined &&
+  stage.objective.options.reference === undefined &&
+  stage.objective.options.teacher === undefined;

@@ -3,10 +3,9 @@ import type { Precision, Stage } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { StagePlan } from "../../planner/plan.js";
-import { opPrograms } from "../../program/index.js";
+import { objectivePrograms, opPrograms } from "../../program/index.js";
 import { fail } from "../failure.js";
 
-const objectives = ["pretrain", "sft"];
 const optimizers = ["adamw", "sgd"];
 const computes = ["fp32", "tf32", "bf16", "fp16"];
 
@@ -16,7 +15,7 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
   if (plan.cluster.provider !== "local")
     no(`its cluster ${plan.cluster.name} is ${plan.cluster.provider}`, "`llmp emit` writes the job");
   if (plan.engine !== "llmp") no(`it is planned for the engine ${plan.engine}`, "engine = llmp runs in this process");
-  if (!objectives.includes(stage.objective.kind))
+  if (objectivePrograms[stage.objective.kind] === undefined)
     no(`the objective ${stage.objective.kind} is planned and emitted, but not trained here`, "`llmp emit engine`");
   if (!optimizers.includes(stage.optimizer.value.kind))
     no(`the optimizer ${stage.optimizer.value.kind} is not built in`, `it has ${optimizers.join(", ")}`);

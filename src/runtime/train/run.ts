@@ -1,21 +1,22 @@
 /** A plan's stages, one after the other, in a run folder (DESIGN section 7). */
 
 import { mkdirSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
-import type { ModelSpec, Pipeline } from "../../checker/pipeline.js";
+import { join } from "node:path";
+import type { ModelSpec, Pipeline, Stage } from "../../checker/pipeline.js";
+import { runCodes } from "../../diagnostics/index.js";
 import { writeWhole } from "../../files/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import { hfConfigText, toHfConfig } from "../../model/index.js";
 import type { Plan } from "../../planner/plan.js";
+import { objectivePrograms } from "../../program/index.js";
 import { startBackend } from "../backend/index.js";
 import { openCheckpoints } from "../checkpoint/index.js";
 import { openSource } from "../data/index.js";
-import { RunFailure } from "../failure.js";
-import type { WeightStore } from "../interfaces.js";
+import { fail, RunFailure } from "../failure.js";
 import { openMetrics, recordRun } from "../metrics/index.js";
 import { loadTokenizer } from "../tokenizer/index.js";
 import type { RunEvent, RunSummary } from "../types.js";
-import { forGraph, openWeights } from "../weights/index.js";
+import { initialSource, namedSource, openSourceWeights, type WeightPlaces } from "../weights/index.js";
 import { refuse } from "./refuse.js";
 import { type StageSummary, trainStage } from "./stage.js";
 
@@ -50,7 +51,11 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
       freeze: stage.freeze.value,
     });
     refuse(stage, stagePlan, precision, graph);
-    return { stage, stagePlan, precision, graph };
+    const beside = besideOf(pipeline, stage);
+    if (beside === undefined) return { stage, stagePlan, precision, graph };
+    const frozen = build.buildModel(pipeline, beside.model, { freeze: ["*"] });
+    refuse(stage, stagePlan, precision, frozen);
+    return { stage, stagePlan, precision, graph, beside: { ...beside, graph: frozen } };
   });
   mkdirSync(options.folder, { recursive: true });
   writeWhole(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
@@ -63,7 +68,7 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
     return event;
   };
   try {
-    for (const { stage, stagePlan, precision, graph } of graphs) {
+    for (const { stage, stagePlan, precision, graph, beside } of graphs) {
       const spec = pipeline.models[stage.model.value]!;
       const tokenizerSpec = stage.tokenizer === undefined ? undefined : pipeline.tokenizers[stage.tokenizer.value];
       const tokenizer = await loadTokenizer(tokenizerSpec, { folder: options.root, vocab: spec.vocab.value });
@@ -82,10 +87,17 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         },
       });
       for (const d of diagnostics) yield tell({ kind: "message", level: "warning", text: `${d.code}: ${d.message}` });
-      const weights = startWeights(options, stage.startsFrom, spec, graph);
+      const places = { pipeline, root: options.root, runFolder: options.folder };
+      const opened = openSourceWeights(initialSource(stage, places), graph);
+      const other = beside === undefined ? undefined : openBeside(beside, stage, places);
+      for (const d of [...opened.diagnostics, ...(other?.diagnostics ?? [])])
+        yield tell({ kind: "message", level: "warning", text: `${d.code}: ${d.message}` });
+      const weights = opened.store;
+      const adapter = stage.adapter === undefined ? undefined : pipeline.adapters[stage.adapter.value];
       const checkpoints = openCheckpoints({
         stageFolder: join(options.folder, stage.name),
         planHash: plan.hash,
+        ...(adapter === undefined ? {} : { adapter, baseModel: stage.model.value }),
         files: { ...tokenizer.files(), "config.json": hfConfigText(toHfConfig(spec, "float32")) },
       });
       const training = trainStage({
@@ -98,6 +110,7 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         checkpoints,
         resume: options.resume === true,
         ...(weights === undefined ? {} : { weights }),
+        ...(other === undefined ? {} : { other }),
         ...(options.steps === undefined ? {} : { steps: options.steps }),
         ...(options.stop === undefined ? {} : { stop: options.stop }),
       });
@@ -111,6 +124,7 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
       }
       await source.close();
       await weights?.close();
+      await other?.weights?.close();
       if (options.stop?.aborted === true) break;
     }
     const summary: RunSummary = { stages: summaries };
@@ -125,20 +139,34 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
   }
 }
 
-function startWeights(
-  options: RunOptions,
-  earlier: string | undefined,
-  spec: ModelSpec,
-  graph: ModelGraph,
-): WeightStore | undefined {
-  const given = spec.weights?.value;
-  const folder =
-    earlier !== undefined
-      ? join(options.folder, earlier, "final")
-      : given === undefined
-        ? undefined
-        : isAbsolute(given)
-          ? given
-          : resolve(options.root, given);
-  return folder === undefined ? undefined : forGraph(openWeights(folder), graph, folder);
+interface Beside {
+  /** Name in `models`. */
+  readonly model: string;
+  /** What the file names as teacher or reference; undefined: the weights that the stage starts with. */
+  readonly named: string | undefined;
+}
+
+/** The frozen model that the stage's objective has beside the trained one. */
+function besideOf(pipeline: Pipeline, stage: Stage): Beside | undefined {
+  const { kind, options } = stage.objective;
+  const role = objectivePrograms[kind]?.role(options);
+  if (role === undefined) return undefined;
+  const named = options[role]?.value;
+  if (typeof named !== "string") return { model: stage.model.value, named: undefined };
+  return { model: pipeline.stages.find((s) => s.name === named)?.model.value ?? named, named };
+}
+
+function openBeside({ named, graph }: Beside & { readonly graph: ModelGraph }, stage: Stage, places: WeightPlaces) {
+  if (named === undefined) return { graph, diagnostics: [] };
+  const { store, diagnostics } = openSourceWeights(namedSource(named, places), graph);
+  if (store === undefined)
+    return fail(
+      runCodes.report(
+        "LLMP6203",
+        stage.span,
+        { path: named, why: "the model has no weights" },
+        { hints: [`give model ${named} \`weights = "FOLDER"\`, or name a stage that trains it`] },
+      ),
+    );
+  return { graph, weights: store, diagnostics };
 }

@@ -9,12 +9,13 @@ import {
   type ModelState,
   makeOptimizer,
   makeState,
+  type NamedWeight,
   type ObjectiveBatch,
-  type ObjectiveProgram,
-  objectivePrograms,
   type OptimizerState,
+  objectivePrograms,
   otherState,
   refreshWeights,
+  sharesWeights,
   storedWeights,
 } from "../../program/index.js";
 import type { Backend, Handle } from "../backend/index.js";
@@ -48,7 +49,7 @@ export interface StageInput {
 
 /** Samples from the policy: rows to learn from, and figures of them. */
 export type RollOut = (
-  policy: ModelState<Tensor>,
+  policy: ModelState<Handle>,
   prompts: Batch,
   step: number,
 ) => Promise<{ readonly batch: Batch & ObjectiveBatch; readonly figures: Readonly<Record<string, number>> }>;
@@ -87,15 +88,15 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
   const round = compute === "bf16" ? formats.bf16 : compute === "fp16" ? formats.fp16 : undefined;
   const kind = optimizerSettings.kind === "sgd" ? "sgd" : "adamw";
   const steps = Math.min(plan.steps, input.steps ?? plan.steps);
+  const { objective } = stage;
+  const program = objectivePrograms[objective.kind]!;
+  const rows = program.rows(objective.options);
+  const perStep = objective.options.updates?.value;
+  const updatesPerStep = typeof perStep === "number" ? perStep : 1;
 
-  const initial = new Map<string, Float32Array>();
   const latest = input.resume ? await input.checkpoints?.latest() : undefined;
   const stored = new Map((latest?.tensors ?? []).map((t) => [t.name, t.values]));
-  if (input.weights !== undefined && latest === undefined)
-    for (const { name } of storedWeights(graph)) {
-      const tensor = await input.weights.read(name);
-      if (tensor !== undefined) initial.set(name, tensor.values);
-    }
+  const initial = latest === undefined ? await readWeights(graph, input.weights) : new Map<string, Float32Array>();
   const state: ModelState<Handle> = {
     ...makeState(
       algebra,
@@ -117,6 +118,7 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
   for (const [name, t] of optimizer.m) put(`m/${name}`, t);
   for (const [name, t] of optimizer.v) put(`v/${name}`, t);
   refreshWeights(algebra, state, optimizer);
+  const other = await makeOther(input, state);
 
   const dynamic = input.precision.lossScale.value === "dynamic";
   const fixedScale = input.precision.lossScale.value;
@@ -148,40 +150,51 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
   for (let step = startStep; step < steps && !stopped; step++) {
     const began = performance.now();
     const before = tokens;
-    const batch = await source.batch(step);
-    const weight = batch.weights.reduce((a, b) => a + b, 0);
+    const given = await source.batch(step);
     meter.reset();
+    const rolled = await input.rollOut?.(state, given, step);
+    const batch: Batch & ObjectiveBatch = rolled?.batch ?? given;
+    const total = program.total(batch);
     const lossOf = new Float64Array(batch.sequences);
-    const micro = plan.parallel.micro_batch;
-    for (let first = 0; first < batch.sequences; first += micro) {
-      const part = slice(batch, first, Math.min(micro, batch.sequences - first));
-      const there = putBatch(algebra, part);
-      const losses = microBatchStep(algebra, state, there, plan.recompute.layers, lossScale / Math.max(1, weight));
-      const values = algebra.read(losses);
-      algebra.free(losses);
-      there.free();
-      values.forEach((l, i) => {
-        const row = first + Math.floor(i / batch.length);
-        lossOf[row] = lossOf[row]! + l;
+    const figures = new Map<string, number>();
+    const logProbs = new Float32Array(updatesPerStep > 1 ? batch.tokens.length : 0);
+    const micro = plan.parallel.micro_batch * rows;
+    const lr = learningRate(optimizerSettings, step, plan.steps, plan.global_batch * plan.context_length);
+    let norm = 0;
+    for (let update = 0; update < updatesPerStep; update++) {
+      lossOf.fill(0);
+      figures.clear();
+      const seen = update === 0 ? batch : { ...batch, oldLogProbs: logProbs };
+      for (let first = 0; first < batch.sequences; first += micro) {
+        const part = slice(seen, first, Math.min(micro, batch.sequences - first));
+        const run = { algebra, policy: state, other, batch: part, options: objective.options };
+        const result = program.micro({ ...run, recompute: plan.recompute.layers, scale: lossScale / total });
+        result.losses.forEach((l, i) => {
+          const row = first + Math.floor(i / batch.length);
+          lossOf[row] = lossOf[row]! + l;
+        });
+        for (const [name, value] of Object.entries(result.sums ?? {}))
+          figures.set(name, (figures.get(name) ?? 0) + value / total);
+        if (update === 0 && updatesPerStep > 1) logProbs.set(result.logProbs!, first * batch.length);
+        // Between micro-batches a signal or a timer gets its turn.
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+      norm = applyUpdate(algebra, state, optimizer, {
+        lr,
+        beta1: optimizerSettings.beta1,
+        beta2: optimizerSettings.beta2,
+        eps: optimizerSettings.eps,
+        weightDecay: optimizerSettings.weightDecay,
+        clip: optimizerSettings.clip,
+        t: updates + 1,
+        lossScale,
       });
-      // Between micro-batches a signal or a timer gets its turn.
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      if (!Number.isFinite(norm)) break;
+      updates++;
     }
-    const loss = lossOf.reduce((a, b) => a + b, 0) / Math.max(1, weight);
-    const lr = learningRate(optimizerSettings, step, plan.steps, batch.sequences * batch.length);
-    const norm = applyUpdate(algebra, state, optimizer, {
-      lr,
-      beta1: optimizerSettings.beta1,
-      beta2: optimizerSettings.beta2,
-      eps: optimizerSettings.eps,
-      weightDecay: optimizerSettings.weightDecay,
-      clip: optimizerSettings.clip,
-      t: updates + 1,
-      lossScale,
-    });
+    const loss = lossOf.reduce((a, b) => a + b, 0) / total;
     const scaleNow = lossScale;
     if (Number.isFinite(norm)) {
-      updates++;
       if (dynamic && ++goodSteps >= 2000) {
         lossScale *= 2;
         goodSteps = 0;
@@ -217,13 +230,13 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
       lr,
       grad_norm: norm,
       ...perDataset(batch, lossOf, source.datasetNames),
-      ...(dynamic ? { extra: { loss_scale: scaleNow } } : {}),
+      ...extraOf({ ...rolled?.figures, ...Object.fromEntries(figures), ...(dynamic ? { loss_scale: scaleNow } : {}) }),
     };
     yield { kind: "step", stage: plan.name, metrics };
     stopped = input.stop?.aborted === true;
     const done = step + 1;
     if (due(stage.evaluate?.value, done, tokens, before, Number.POSITIVE_INFINITY) || done === steps)
-      yield { kind: "evaluate", stage: plan.name, step: done, losses: await evaluate(input, state) };
+      yield { kind: "evaluate", stage: plan.name, step: done, losses: await evaluate(input, state, other) };
     const since = (performance.now() - lastSave) / 1000;
     if (
       input.checkpoints !== undefined &&
@@ -240,6 +253,7 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
     const weights = weightsOf(backend, state, optimizer);
     await input.checkpoints.export(weights, graph);
   }
+  if (other !== undefined && other.weights !== state.weights) release(backend, other);
   release(backend, state, optimizer);
   times.sort((a, b) => a - b);
   const median = times[Math.floor(times.length / 2)] ?? 0;
@@ -257,6 +271,30 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
     steps: startStep + times.length,
   };
 }
+
+async function readWeights(graph: ModelGraph, store: WeightStore | undefined): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const { name } of store === undefined ? [] : storedWeights(graph)) {
+    const tensor = await store?.read(name);
+    if (tensor !== undefined) values.set(name, tensor.values);
+  }
+  return values;
+}
+
+/** Reference or teacher, with weights that training does not touch. */
+async function makeOther(
+  { other, stage, weights, plan, backend: { algebra } }: StageInput,
+  policy: ModelState<Handle>,
+): Promise<ModelState<Handle> | undefined> {
+  if (other === undefined) return undefined;
+  const shares = sharesWeights(stage);
+  const values = shares ? new Map<string, Float32Array>() : await readWeights(other.graph, other.weights ?? weights);
+  const value = (w: NamedWeight): Float32Array => values.get(w.name) ?? initialValues(w, stage.seed.value);
+  return otherState(algebra, other.graph, policy, shares, plan.context_length, value);
+}
+
+const extraOf = (figures: Readonly<Record<string, number>>): Pick<StepMetrics, "extra"> =>
+  Object.keys(figures).length === 0 ? {} : { extra: figures };
 
 /** fp32 weights under their Hugging Face names: the masters where there are any. */
 function weightsOf(backend: Backend, state: ModelState<Handle>, optimizer: OptimizerState<Handle>): NamedTensor[] {
@@ -277,8 +315,8 @@ function tensorsOf(backend: Backend, state: ModelState<Handle>, optimizer: Optim
   ];
 }
 
-function release({ algebra }: Backend, state: ModelState<Handle>, o: OptimizerState<Handle>): void {
-  for (const tensors of [state.weights, state.gradients, o.m, o.v, o.masters])
+function release({ algebra }: Backend, state: ModelState<Handle>, o?: OptimizerState<Handle>): void {
+  for (const tensors of [state.weights, state.gradients, ...(o === undefined ? [] : [o.m, o.v, o.masters])])
     for (const t of tensors.values()) algebra.free(t);
   for (const { cos, sin } of state.rope.values()) {
     algebra.free(cos);
@@ -303,23 +341,30 @@ function perDataset(
 }
 
 /** Mean loss per dataset on what was held out. */
-async function evaluate(input: StageInput, state: ModelState<Handle>): Promise<Record<string, number>> {
+async function evaluate(
+  input: StageInput,
+  policy: ModelState<Handle>,
+  other: ModelState<Handle> | undefined,
+): Promise<Record<string, number>> {
   const { algebra } = input.backend;
+  const { kind, options } = input.stage.objective;
+  const own = objectivePrograms[kind]!;
+  if (own.heldOut === "none") return {};
+  const program = own.heldOut === "own" ? own : objectivePrograms.pretrain!;
+  const micro = input.plan.parallel.micro_batch * program.rows(options);
   const result: Record<string, number> = {};
   for (const [name, batches] of Object.entries(await input.source.holdout(16))) {
     let loss = 0;
-    let weight = 0;
+    let total = 0;
     for (const batch of batches)
-      for (let first = 0; first < batch.sequences; first += input.plan.parallel.micro_batch) {
-        const part = slice(batch, first, Math.min(input.plan.parallel.micro_batch, batch.sequences - first));
-        const there = putBatch(algebra, part);
-        const losses = microBatchStep(algebra, state, there, [], undefined);
-        loss += algebra.read(losses).reduce((a, b) => a + b, 0);
-        weight += part.weights.reduce((a, b) => a + b, 0);
-        algebra.free(losses);
-        there.free();
+      for (let first = 0; first < batch.sequences; first += micro) {
+        const part = slice(batch, first, Math.min(micro, batch.sequences - first));
+        const run = { algebra, policy, other, batch: part, options };
+        const { losses } = program.micro({ ...run, recompute: [], scale: undefined });
+        loss += losses.reduce((a, b) => a + b, 0);
+        if (part.weights.some((w) => w !== 0)) total += program.total(part);
       }
-    if (weight > 0) result[name] = loss / weight;
+    if (total > 0) result[name] = loss / total;
   }
   return result;
 }
