@@ -2,7 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { ModelSpec, Pipeline, Stage } from "../../checker/pipeline.js";
+import type { Pipeline, Stage } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
 import { writeWhole } from "../../files/index.js";
 import type { ModelGraph } from "../../model/graph.js";
