@@ -56,7 +56,9 @@ export type OpKind =
   | "dispatch"
   | "grouped_linear"
   | "combine"
-  | "cross_entropy";
+  | "cross_entropy"
+  /** Between ranks; only in a rank's part of a graph (src/program/parallel). */
+  | "collective";
 
 export interface Op {
   /** Unique in its layer: `attn.q_proj`, `mlp.act`. Names that `recompute = { ops = [...] }` takes. */

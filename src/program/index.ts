@@ -6,6 +6,7 @@ export { type LayerSaved, layerBackward, layerForward } from "./layer.js";
 export { lastLogits, type MicroBatch, type ModelState, microBatchStep, ropeTables, weightKey } from "./model.js";
 export * from "./objectives/index.js";
 export { type OpContext, opPrograms } from "./ops/index.js";
+export * from "./parallel/index.js";
 export { attentionScratch, type Rates, type Shape, ShapeAlgebra } from "./shapes.js";
 export { makeState, type NamedWeight, otherState, storedWeights } from "./state.js";
 export {

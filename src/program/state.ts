@@ -51,6 +51,11 @@ export function makeState<T>(
     weights.set(weight.name, algebra.floats(value(weight), weight.spec.shape));
     if (trained && weight.spec.trainable) gradients.set(weight.name, algebra.zeros(weight.spec.shape));
   }
+  return { graph, weights, gradients, rope: makeRope(algebra, graph, positions) };
+}
+
+/** Tables of every RoPE op for so many positions, by `ropeKey`. */
+export function makeRope<T>(algebra: Algebra<T>, graph: ModelGraph, positions: number): ModelState<T>["rope"] {
   const rope = new Map<string, { cos: T; sin: T }>();
   for (const kind of Object.values(graph.kinds))
     for (const op of kind.ops) {
@@ -59,5 +64,5 @@ export function makeState<T>(
       const shape = [positions, cos.length / positions];
       rope.set(ropeKey(op), { cos: algebra.floats(cos, shape), sin: algebra.floats(sin, shape) });
     }
-  return { graph, weights, gradients, rope };
+  return rope;
 }

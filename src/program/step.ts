@@ -17,7 +17,7 @@ export interface HostBatch {
 export function putBatch<T>(algebra: Algebra<T>, b: HostBatch): MicroBatch<T> & { readonly free: () => void } {
   const n = b.sequences * b.length;
   const positions = b.positions ?? Int32Array.from({ length: n }, (_, i) => i % b.length);
-  const segments = b.segments === undefined ? undefined : algebra.ints(b.segments, [b.sequences, b.length]);
+  const segments = b.segments === undefined ? undefined : algebra.ints(b.segments, [b.sequences, b.segments.length / b.sequences]);
   const batch = {
     sequences: b.sequences,
     length: b.length,
@@ -86,15 +86,19 @@ export interface Update {
   readonly lossScale: number;
 }
 
-/** Updates the weights and clears the gradients. Gives the gradient norm; where that is not finite nothing is updated. */
+/**
+ * Updates the weights and clears the gradients. Gives the gradient norm; where that is not finite nothing is updated.
+ * @param all sum of squares of the whole gradient, where this is one rank's part of it
+ */
 export function applyUpdate<T>(
   algebra: Algebra<T>,
   state: ModelState<T>,
   optimizer: OptimizerState<T>,
   u: Update,
+  all?: number,
 ): number {
-  let squares = 0;
-  for (const g of state.gradients.values()) squares += algebra.sumOfSquares(g);
+  let squares = all ?? 0;
+  if (all === undefined) for (const g of state.gradients.values()) squares += algebra.sumOfSquares(g);
   const norm = Math.sqrt(squares) / u.lossScale;
   if (Number.isFinite(norm)) {
     const scale = (u.clip > 0 ? Math.min(1, u.clip / (norm + 1e-6)) : 1) / u.lossScale;

@@ -2,12 +2,13 @@ import type { Op } from "../../model/graph.js";
 import type { AttentionSpec } from "../algebra.js";
 import { flag, num, type OpProgram } from "./types.js";
 
-function spec(op: Op, sequences: number, length: number): AttentionSpec {
+/** Keys may be more than the rows, which are then the last ones. */
+function spec(op: Op, sequences: number, length: number, keys: number): AttentionSpec {
   const dim = num(op, "headDim");
   return {
     batch: sequences,
     rows: length,
-    keys: length,
+    keys,
     heads: num(op, "heads"),
     kvHeads: num(op, "kvHeads", num(op, "heads")),
     dim,
@@ -24,10 +25,10 @@ export const attention: OpProgram = {
   internals: () => 1,
   needs: () => ({ inputs: [0, 1, 2], outputs: [0] }),
   forward({ algebra, sequences, length, segments }, op, [q, k, v]) {
-    const { o, lse } = algebra.attention(q!, k!, v!, segments, spec(op, sequences, length));
+    const { o, lse } = algebra.attention(q!, k!, v!, segments, spec(op, sequences, length, algebra.shape(k!)[0]! / sequences));
     return { outputs: [o], internals: [lse] };
   },
   backward({ algebra, sequences, length, segments }, op, { inputs: [q, k, v], outputs: [o], internals: [lse] }, [dy]) {
-    return algebra.attentionBackward(q!, k!, v!, o!, lse!, dy!, segments, spec(op, sequences, length));
+    return algebra.attentionBackward(q!, k!, v!, o!, lse!, dy!, segments, spec(op, sequences, length, algebra.shape(k!)[0]! / sequences));
   },
 };

@@ -1,6 +1,7 @@
 /** How each kind of op is computed, forward and backward. A new kind is one file and one line here. */
 import type { OpKind } from "../../model/graph.js";
 import { attention } from "./attention.js";
+import { collective } from "./collective.js";
 import { embedding } from "./embedding.js";
 import { linear } from "./linear.js";
 import { norm } from "./norm.js";
@@ -16,6 +17,7 @@ export const opPrograms: Readonly<Partial<Record<OpKind, OpProgram>>> = {
   activation,
   add,
   attention,
+  collective,
   dropout,
   embedding,
   gated_activation: gatedActivation,

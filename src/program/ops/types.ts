@@ -1,5 +1,6 @@
 import type { Op } from "../../model/graph.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
+import type { RankLinks } from "../parallel/types.js";
 
 /** What ops of one layer see while they run. */
 export interface OpContext<T> {
@@ -19,6 +20,10 @@ export interface OpContext<T> {
   readonly gradient: (name: string) => T | undefined;
   /** Activations and their gradients are rounded to this after every op; undefined: fp32. */
   readonly round: RoundFormat | undefined;
+  /** On one rank of several. */
+  readonly links?: RankLinks | undefined;
+  /** Where a rank has some rows of the embedding: ids among them, and which tokens have theirs elsewhere. */
+  readonly vocabPart?: { readonly ids: T; readonly elsewhere: readonly number[] } | undefined;
 }
 
 export interface Saved<T> {

@@ -1,0 +1,301 @@
+/** Weights, gradients and optimizer state of one rank: its part on the tensor axis, and of that its ZeRO shard. */
+import type { LayerKind, ModelGraph } from "../../model/graph.js";
+import type { Shard } from "../../checker/pipeline.js";
+import type { Algebra, RoundFormat } from "../algebra.js";
+import { layerNumbers, weightKey } from "../model.js";
+import { type NamedWeight, storedWeights } from "../state.js";
+import type { OptimizerState } from "../step.js";
+import { besides, slab } from "./blocks.js";
+import { type LocalGraph, tensorPart } from "./local.js";
+import { evenSplit, type RankLayout, type RankLinks } from "./types.js";
+
+/** One weight as a rank has it. Rows are those of its part on the tensor axis. */
+export interface Part {
+  readonly name: string;
+  /** As in the model. */
+  readonly full: NamedWeight;
+  /** As this rank computes with it. */
+  readonly local: NamedWeight;
+  /** First row of each member of the shard group, and the end. */
+  readonly rows: readonly number[];
+  readonly width: number;
+  /** Its gradient is a sum over the tensor axis. */
+  readonly partial: boolean;
+  /** First and last pipeline stage both have it. */
+  readonly tied: boolean;
+  readonly trained: boolean;
+}
+
+/** What is spread over the data axis: by ZeRO stage (Rajbhandari et al. 2020); hybrid sharding is stage 3 within a group. */
+export const sharding: Readonly<Record<Shard, { readonly state: boolean; readonly gradients: boolean; readonly weights: boolean }>> = {
+  none: { state: false, gradients: false, weights: false },
+  zero1: { state: true, gradients: false, weights: false },
+  zero2: { state: true, gradients: true, weights: false },
+  zero3: { state: true, gradients: true, weights: true },
+  hsdp: { state: true, gradients: true, weights: true },
+};
+
+const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** Overwrites a tensor's values. */
+export function write<T>(algebra: Algebra<T>, x: T, values: Float32Array): void {
+  const from = algebra.floats(values, algebra.shape(x));
+  algebra.clear(x);
+  algebra.addInto(x, from);
+  algebra.free(from);
+}
+
+/** @param layers stack indices that the rank computes */
+export function partsOf(
+  graph: ModelGraph,
+  local: LocalGraph,
+  layout: RankLayout,
+  links: RankLinks,
+  layers: readonly number[],
+): readonly Part[] {
+  const numbers = layerNumbers(graph);
+  const keysAt = (i: number): string[] => {
+    const kind = graph.kinds[graph.stack[i]!]!;
+    return Object.keys(kind.weights).map((name) => weightKey(kind, name, numbers[i]!));
+  };
+  const mine = new Set(layers.flatMap(keysAt));
+  const ends = [keysAt(0), keysAt(graph.stack.length - 1)];
+  const locals = new Map(storedWeights(local.graph).map((w) => [w.name, w]));
+  const { state } = sharding[layout.parallel.shard];
+  return storedWeights(graph).flatMap((full) => {
+    if (!mine.has(full.name)) return [];
+    const here = locals.get(full.name)!;
+    const [rows] = here.spec.shape as [number];
+    return {
+      name: full.name,
+      full,
+      local: here,
+      rows: state ? evenSplit(rows, links.shard.size) : [0, rows],
+      width: size(here.spec.shape) / rows,
+      partial: local.partial.has(full.spec.name),
+      tied: links.pipelineEnds.size > 1 && ends.every((keys) => keys.includes(full.name)),
+      trained: full.spec.trainable,
+    };
+  });
+}
+
+export type Section = "weight" | "m" | "v";
+
+export class RankWeights<T> {
+  /** What the optimizer updates, fp32: the shard, or the whole part. */
+  readonly own = new Map<string, T>();
+  /** What computes, where every rank keeps it. */
+  readonly whole = new Map<string, T>();
+  /** Gradients over micro-batches: shards from ZeRO-2 on. */
+  readonly gradients = new Map<string, T>();
+  readonly optimizer: OptimizerState<T>;
+  readonly #byName: ReadonlyMap<string, Part>;
+  /** Gathered for the layer that runs. */
+  readonly #gathered = new Map<string, T>();
+  /** Gradients of the layer that runs, before they are spread. */
+  readonly #fresh = new Map<string, T>();
+
+  constructor(
+    private readonly algebra: Algebra<T>,
+    readonly parts: readonly Part[],
+    private readonly layout: RankLayout,
+    private readonly links: RankLinks,
+    private readonly round: RoundFormat | undefined,
+    kind: OptimizerState<T>["kind"],
+    /** Whole values of a weight or of its optimizer state; undefined: zeros. */
+    load: (section: Section, weight: NamedWeight) => Float32Array | undefined,
+  ) {
+    const { gradients, weights } = sharding[layout.parallel.shard];
+    this.#byName = new Map(parts.map((p) => [p.name, p]));
+    const m = new Map<string, T>();
+    const v = new Map<string, T>();
+    for (const part of parts) {
+      const shape = this.#shardShape(part);
+      const make = (section: Section): T => {
+        const values = load(section, part.full);
+        return values === undefined ? algebra.zeros(shape) : algebra.floats(this.#shardOf(part, values), shape);
+      };
+      this.own.set(part.name, make("weight"));
+      if (part.trained) {
+        this.gradients.set(part.name, algebra.zeros(gradients ? shape : part.local.spec.shape));
+        m.set(part.name, make("m"));
+        if (kind === "adamw") v.set(part.name, make("v"));
+      }
+      if (!weights) this.whole.set(part.name, this.#sameData() ? this.own.get(part.name)! : this.#compute(part));
+    }
+    const trained = parts.filter((p) => p.trained);
+    const named = trained.map((p) => ({ name: p.name, spec: { ...p.local.spec, shape: this.#shardShape(p) } }));
+    this.optimizer = { kind, weights: named, m, v, masters: new Map() };
+  }
+
+  #sameData(): boolean {
+    return !sharding[this.layout.parallel.shard].state && this.round === undefined;
+  }
+
+  #range(part: Part): readonly [number, number] {
+    const at = part.rows.length === 2 ? 0 : this.links.shard.index;
+    return [part.rows[at]!, part.rows[at + 1]!];
+  }
+
+  #shardShape(part: Part): readonly number[] {
+    const [first, last] = this.#range(part);
+    return [last - first, ...part.local.spec.shape.slice(1)];
+  }
+
+  /** This rank's shard of a whole weight. */
+  #shardOf(part: Part, values: Float32Array): Float32Array {
+    const { spec } = part.full;
+    const place = tensorPart(spec, this.layout);
+    const local = place === undefined ? values : slab(values, spec.shape, place.dim, place.first, place.last);
+    const [first, last] = this.#range(part);
+    return local.slice(first * part.width, last * part.width);
+  }
+
+  /** The part as it computes: gathered from its shards and rounded. */
+  #compute(part: Part): T {
+    const { algebra } = this;
+    const x = algebra.floats(this.#gather(part, algebra.read(this.own.get(part.name)!)), part.local.spec.shape);
+    if (this.round !== undefined) algebra.round(x, this.round);
+    return x;
+  }
+
+  #gather(part: Part, shard: Float32Array): Float32Array {
+    return part.rows.length === 2 ? shard : this.links.shard.allGather(shard);
+  }
+
+  weight(name: string): T {
+    return (this.whole.get(name) ?? this.#gathered.get(name))!;
+  }
+
+  gradient(name: string): T | undefined {
+    const part = this.#byName.get(name)!;
+    if (!part.trained) return undefined;
+    if (!sharding[this.layout.parallel.shard].gradients) return this.gradients.get(name)!;
+    const fresh = this.#fresh.get(name) ?? this.algebra.zeros(part.local.spec.shape);
+    this.#fresh.set(name, fresh);
+    return fresh;
+  }
+
+  /** Before a layer's forward or backward. */
+  enter(names: readonly string[]): void {
+    if (!sharding[this.layout.parallel.shard].weights) return;
+    for (const name of names) this.#gathered.set(name, this.#compute(this.#byName.get(name)!));
+  }
+
+  /** After it: gathered weights go, fresh gradients are summed into the shards. */
+  leave(): void {
+    for (const x of this.#gathered.values()) this.algebra.free(x);
+    this.#gathered.clear();
+    for (const [name, x] of this.#fresh) {
+      const part = this.#byName.get(name)!;
+      const sum = this.#scatter(part, this.algebra.read(x));
+      this.algebra.free(x);
+      const shard = this.algebra.floats(sum, this.#shardShape(part));
+      this.algebra.addInto(this.gradients.get(name)!, shard);
+      this.algebra.free(shard);
+    }
+    this.#fresh.clear();
+  }
+
+  #scatter(part: Part, x: Float32Array): Float32Array {
+    return this.links.shard.reduceScatter(
+      x,
+      part.rows.map((r) => r * part.width),
+    );
+  }
+
+  /** Gradients of the step, as the optimizer takes them, summed over every rank that has a part of them. */
+  reduced(): ReadonlyMap<string, T> {
+    const { algebra, links } = this;
+    const { state, gradients } = sharding[this.layout.parallel.shard];
+    const trained = this.parts.filter((p) => p.trained);
+    const values = trained.map((part) => {
+      const x = algebra.read(this.gradients.get(part.name)!);
+      return part.partial ? links.tensor.allReduce(x) : x;
+    });
+    // Without sharding all weights are one message.
+    const sums = state ? values : together(values, (x) => links.replicas.allReduce(x));
+    return new Map(
+      trained.map((part, i) => {
+        let sum = sums[i]!;
+        if (state && !gradients) sum = this.#scatter(part, sum);
+        if (this.layout.parallel.shard === "hsdp") sum = links.acrossShards.allReduce(sum);
+        if (part.tied) sum = links.pipelineEnds.allReduce(sum);
+        const into = this.gradients.get(part.name)!;
+        if (state && !gradients) {
+          algebra.clear(into);
+          return [part.name, algebra.floats(sum, this.#shardShape(part))];
+        }
+        write(algebra, into, sum);
+        return [part.name, into];
+      }),
+    );
+  }
+
+  /** Whether this rank's share of a weight counts in a sum over all ranks (others have the same values). */
+  counts(part: Part): boolean {
+    const { links, layout } = this;
+    if (tensorPart(part.full.spec, layout) === undefined && links.tensor.index > 0) return false;
+    if (!sharding[layout.parallel.shard].state ? links.replicas.index > 0 : links.acrossShards.index > 0) return false;
+    return !part.tied || links.pipelineEnds.index === 0;
+  }
+
+  /** After the optimizer: the weights that compute. */
+  refresh(): void {
+    if (this.#sameData()) return;
+    for (const part of this.parts) {
+      const whole = this.whole.get(part.name);
+      if (whole === undefined || !part.trained) continue;
+      const values = this.#gather(part, this.algebra.read(this.own.get(part.name)!));
+      write(this.algebra, whole, values);
+      if (this.round !== undefined) this.algebra.round(whole, this.round);
+    }
+  }
+
+  /** Whole values of every weight and its optimizer state; every rank of a stage must ask, each gets them. */
+  *all(): Generator<{ readonly section: Section; readonly part: Part; readonly values: Float32Array }> {
+    for (const part of this.parts)
+      for (const [section, from] of [
+        ["weight", this.own],
+        ["m", this.optimizer.m],
+        ["v", this.optimizer.v],
+      ] as const) {
+        const x = from.get(part.name);
+        if (x !== undefined) yield { section, part, values: this.#whole(part, this.algebra.read(x)) };
+      }
+  }
+
+  #whole(part: Part, shard: Float32Array): Float32Array {
+    const local = this.#gather(part, shard);
+    const { spec } = part.full;
+    const place = tensorPart(spec, this.layout);
+    if (place === undefined) return local;
+    const all = this.links.tensor.allGather(local);
+    return place.dim === 0 ? all : besides(all, spec.shape[0]!, evenSplit(spec.shape[1]!, this.links.tensor.size));
+  }
+
+  free(): void {
+    const all = [this.own, this.gradients, this.optimizer.m, this.optimizer.v, ...(this.#sameData() ? [] : [this.whole])];
+    for (const tensors of all) for (const x of tensors.values()) this.algebra.free(x);
+  }
+}
+
+/** One collective over several arrays. */
+function together(parts: readonly Float32Array[], reduce: (x: Float32Array) => Float32Array): Float32Array[] {
+  const flat = new Float32Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    flat.set(part, at);
+    at += part.length;
+  }
+  const sum = reduce(flat);
+  at = 0;
+  return parts.map((part) => {
+    at += part.length;
+    return sum.subarray(at - part.length, at);
+  });
+}
+
+export const layerKeys = (kind: LayerKind, number: number): string[] => [
+  ...new Set(Object.keys(kind.weights).map((name) => weightKey(kind, name, number))),
+];

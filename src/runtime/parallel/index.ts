@@ -1,0 +1,2 @@
+export type { TeamJob } from "./job.js";
+export { shared, Team, workerFile } from "./team.js";

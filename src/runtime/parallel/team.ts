@@ -1,0 +1,177 @@
+/** A plan's ranks as worker threads, seen from the main thread: whole batches go in, losses and whole weights come out. */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { HostBatch, RankTask, Update } from "../../program/index.js";
+import { coordinatesOf, launch, rankOf, type Team as Threads, worldSize } from "../collectives/index.js";
+import { RunFailure } from "../failure.js";
+import type { NamedTensor } from "../interfaces.js";
+import type { Ask, Reply, StatePart, TeamJob } from "./job.js";
+import { forwardTasks, tasksOf } from "./tasks.js";
+
+/** The worker's program lies beside the bundle. */
+export function workerFile(): string {
+  const places = ["./worker.js", "../worker.js"].map((p) => fileURLToPath(new URL(p, import.meta.url)));
+  const found = places.find((p) => existsSync(p));
+  if (found === undefined) throw new Error("the worker's program is not beside this bundle");
+  return found;
+}
+
+/** In shared memory, so that every worker reads the same copy. */
+export function shared(tensors: readonly NamedTensor[]): ReadonlyMap<string, Float32Array> {
+  return new Map(
+    tensors.map(({ name, values }) => {
+      const copy = new Float32Array(new SharedArrayBuffer(values.byteLength));
+      copy.set(values);
+      return [name, copy];
+    }),
+  );
+}
+
+type Waiting = { readonly got: (Reply | undefined)[]; left: number } & PromiseWithResolversOf<readonly Reply[]>;
+interface PromiseWithResolversOf<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Team {
+  readonly size: number;
+  readonly #threads: Threads;
+  #waiting: Waiting | undefined;
+  #failure: unknown;
+  #closing = false;
+  /** Of tensors on the fullest rank, since the last step began. */
+  peakBytes = 0;
+  sentBytes = 0;
+
+  private constructor(
+    readonly job: TeamJob,
+    file: string,
+  ) {
+    this.size = worldSize(job.parallel);
+    this.#threads = launch({
+      file,
+      size: this.size,
+      data: () => job,
+      onMessage: ({ rank, message }) => this.#got(rank, message as Reply),
+    });
+    this.#threads.done.then(
+      () => {
+        if (!this.#closing) this.#fail(new Error("a worker ended too early"));
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  static async open(job: TeamJob, file = workerFile()): Promise<Team> {
+    const team = new Team(job, file);
+    await team.#replies();
+    return team;
+  }
+
+  #replies(): Promise<readonly Reply[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) reject(this.#failure);
+      else this.#waiting = { got: new Array(this.size).fill(undefined), left: this.size, resolve, reject };
+    });
+  }
+
+  #got(rank: number, message: Reply): void {
+    if (message.kind === "failed") {
+      this.#fail(new RunFailure(message.diagnostic));
+      void this.#threads.terminate();
+      return;
+    }
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    waiting.got[rank] = message;
+    if (--waiting.left > 0) return;
+    this.#waiting = undefined;
+    waiting.resolve(waiting.got as Reply[]);
+  }
+
+  /** The first cause counts; what follows from it does not. */
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#waiting?.reject(this.#failure);
+    this.#waiting = undefined;
+  }
+
+  async #ask<K extends Reply["kind"]>(
+    _kind: K,
+    message: (rank: number) => Ask,
+  ): Promise<readonly Extract<Reply, { kind: K }>[]> {
+    const replies = this.#replies();
+    if (this.#failure === undefined) for (let rank = 0; rank < this.size; rank++) this.#threads.post(rank, message(rank));
+    return (await replies) as readonly Extract<Reply, { kind: K }>[];
+  }
+
+  /** Forward, and with `scale` backward, of a step's rows; gives each row's summed loss. */
+  async run(batch: HostBatch, scale: number | undefined): Promise<Float64Array> {
+    const { parallel, chunks } = this.job;
+    const { data, micro_batch: size } = parallel;
+    const each = Math.ceil(batch.sequences / (data * size)) * size;
+    const replies = await this.#ask("run", (rank) => {
+      const at = coordinatesOf(rank, parallel);
+      const micro = Array.from({ length: each / size }, (_, i) => rowsOf(batch, at.data * each + i * size, size));
+      const tasks: readonly RankTask[] =
+        scale === undefined ? forwardTasks(chunks, at.pipeline, micro.length) : tasksOf(parallel, at.pipeline);
+      return { kind: "run", micro, tasks, scale };
+    });
+    this.peakBytes = Math.max(...replies.map((r) => r.peak));
+    const last = chunks.at(-1)!.rank;
+    const losses = new Float64Array(batch.sequences);
+    for (let d = 0; d < data; d++)
+      for (let context = 0; context < parallel.context; context++) {
+        const from = rankOf({ pipeline: last, data: d, context, tensor: 0 }, parallel);
+        replies[from]!.losses.flatMap((l) => [...l]).forEach((l, i) => {
+          const row = d * each + i;
+          if (row < losses.length) losses[row] = losses[row]! + l;
+        });
+      }
+    return losses;
+  }
+
+  /** Gives the gradient's norm; where that is not finite nothing was updated. */
+  async update(update: Update): Promise<number> {
+    const replies = await this.#ask("update", () => ({ kind: "update", update }));
+    this.peakBytes = Math.max(...replies.map((r) => r.peak));
+    this.sentBytes = replies.reduce((sum, r) => sum + r.sentBytes, 0);
+    return replies[0]!.norm;
+  }
+
+  /** Whole weights and optimizer state: `weight/…`, `m/…`, `v/…`. */
+  async state(): Promise<NamedTensor[]> {
+    const replies = await this.#ask("state", () => ({ kind: "state" }));
+    const parts: readonly StatePart[] = replies.flatMap((r) => r.parts);
+    return parts.map(({ section, name, shape, values }) => ({ name: `${section}/${name}`, shape, values }));
+  }
+
+  /** Ends one worker as if it had failed (tests). */
+  async kill(): Promise<void> {
+    await this.#threads.terminate();
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    if (this.#failure === undefined) for (let r = 0; r < this.size; r++) this.#threads.post(r, { kind: "close" });
+    await this.#threads.done.catch(() => {});
+  }
+}
+
+/** Rows `first`… of a batch; beyond its end rows that count for nothing. */
+function rowsOf(b: HostBatch, first: number, rows: number): HostBatch {
+  const cut = <A extends Int32Array | Float32Array>(x: A, width: number): A => {
+    const out = new (x.constructor as new (n: number) => A)(rows * width);
+    out.set(x.subarray(first * width, (first + rows) * width));
+    return out;
+  };
+  return {
+    sequences: rows,
+    length: b.length,
+    tokens: cut(b.tokens, b.length),
+    targets: cut(b.targets, b.length),
+    weights: cut(b.weights, b.length),
+    ...(b.segments === undefined ? {} : { segments: cut(b.segments, b.length) }),
+    ...(b.positions === undefined ? {} : { positions: cut(b.positions, b.length) }),
+  };
+}

@@ -1,0 +1,28 @@
+import { afterAll, describe, expect, it } from "vitest";
+import type { ParallelPlan } from "../../src/planner/plan.js";
+import { alone, buildWorker, type Case, difference, graphOf, onWorkers, plain } from "./helpers.js";
+
+const { file, remove } = buildWorker();
+afterAll(remove);
+
+const llama = graphOf(
+  "architecture = llama, layers = 3, hidden = 32, heads = 4, kv_heads = 2, ffn = 48, vocab = 67, context_length = 16",
+);
+const cases: readonly [name: string, parallel: Partial<ParallelPlan>, more?: Partial<Case>][] = [
+  ["data 2", { data: 2, micro_batch: 2, accumulation: 2 }],
+  ["ZeRO-1", { data: 2, shard: "zero1", micro_batch: 2 }],
+  ["ZeRO-2", { data: 2, shard: "zero2", accumulation: 2 }],
+  ["ZeRO-3", { data: 3, shard: "zero3", shard_group: 3, accumulation: 2 }],
+  ["HSDP", { data: 4, shard: "hsdp", shard_group: 2, accumulation: 2 }],
+];
+
+describe("a layout computes what the plain program computes", () => {
+  for (const [name, parallel, more] of cases)
+    it(name, async () => {
+      const c: Case = { graph: llama, parallel: { ...alone, ...parallel }, length: 16, ...more };
+      const d = difference(await plain(c, 4), await onWorkers(c, 4, file));
+      expect(d.losses).toBeLessThan(1e-5);
+      expect(d.norms).toBeLessThan(1e-5);
+      expect(d.weights).toBeLessThan(1e-5);
+    });
+});
