@@ -57,6 +57,8 @@ await build({
   entryPoints: {
     cli: "src/cli/main.ts",
     ...(existsSync(path.join(root, "src/index.ts")) ? { index: "src/index.ts" } : {}),
+    // What `llmp run` starts in worker threads.
+    worker: "src/runtime/parallel/worker.ts",
   },
   outdir: fresh,
   splitting: true,

@@ -17,7 +17,8 @@ export interface HostBatch {
 export function putBatch<T>(algebra: Algebra<T>, b: HostBatch): MicroBatch<T> & { readonly free: () => void } {
   const n = b.sequences * b.length;
   const positions = b.positions ?? Int32Array.from({ length: n }, (_, i) => i % b.length);
-  const segments = b.segments === undefined ? undefined : algebra.ints(b.segments, [b.sequences, b.segments.length / b.sequences]);
+  const segments =
+    b.segments === undefined ? undefined : algebra.ints(b.segments, [b.sequences, b.segments.length / b.sequences]);
   const batch = {
     sequences: b.sequences,
     length: b.length,

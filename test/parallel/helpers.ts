@@ -80,7 +80,8 @@ export function batchAt(c: Case, step: number): HostBatch {
   const sequences = sequencesOf(c.parallel);
   const n = sequences * c.length;
   const { vocab } = c.graph;
-  const at = (i: number): number => (Math.floor(i / c.length) * 5 + (i % c.length) * 3 + step * 7 + ((i * i) % 11)) % vocab;
+  const at = (i: number): number =>
+    (Math.floor(i / c.length) * 5 + (i % c.length) * 3 + step * 7 + ((i * i) % 11)) % vocab;
   // Documents of uneven lengths; the last of each has padding.
   const document = (i: number): number => Math.floor((i % c.length) / 5);
   return {
@@ -157,11 +158,15 @@ export async function onWorkers(c: Case, steps: number, file: string): Promise<O
   const { parallel } = c;
   const layers = c.graph.stack.length - 2;
   const parts = parallel.pipeline * parallel.virtual;
-  const sizes = Array.from({ length: parts }, (_, i) => Math.floor((layers * (i + 1)) / parts) - Math.floor((layers * i) / parts));
+  const sizes = Array.from(
+    { length: parts },
+    (_, i) => Math.floor((layers * (i + 1)) / parts) - Math.floor((layers * i) / parts),
+  );
   const job: TeamJob = {
     graph: livelier(c.graph),
     parallel,
-    chunks: parts === 1 ? [{ rank: 0, first: 0, last: layers + 1 }] : toChunks(sizes, parallel.pipeline, parallel.schedule),
+    chunks:
+      parts === 1 ? [{ rank: 0, first: 0, last: layers + 1 }] : toChunks(sizes, parallel.pipeline, parallel.schedule),
     recompute: c.recompute ?? [],
     optimizer: c.optimizer ?? "adamw",
     compute: c.compute ?? "fp32",
@@ -186,7 +191,10 @@ export async function onWorkers(c: Case, steps: number, file: string): Promise<O
 }
 
 /** Largest relative difference of losses, norms, and weights (‖a − b‖ / ‖a‖ of each tensor). */
-export function difference(a: Outcome, b: Outcome): { readonly losses: number; readonly norms: number; readonly weights: number } {
+export function difference(
+  a: Outcome,
+  b: Outcome,
+): { readonly losses: number; readonly norms: number; readonly weights: number } {
   const relative = (x: readonly number[], y: readonly number[]): number =>
     Math.max(...x.map((v, i) => Math.abs(v - y[i]!) / Math.abs(v)));
   let weights = a.weights.size === b.weights.size ? 0 : Number.POSITIVE_INFINITY;

@@ -25,10 +25,25 @@ export const attention: OpProgram = {
   internals: () => 1,
   needs: () => ({ inputs: [0, 1, 2], outputs: [0] }),
   forward({ algebra, sequences, length, segments }, op, [q, k, v]) {
-    const { o, lse } = algebra.attention(q!, k!, v!, segments, spec(op, sequences, length, algebra.shape(k!)[0]! / sequences));
+    const { o, lse } = algebra.attention(
+      q!,
+      k!,
+      v!,
+      segments,
+      spec(op, sequences, length, algebra.shape(k!)[0]! / sequences),
+    );
     return { outputs: [o], internals: [lse] };
   },
   backward({ algebra, sequences, length, segments }, op, { inputs: [q, k, v], outputs: [o], internals: [lse] }, [dy]) {
-    return algebra.attentionBackward(q!, k!, v!, o!, lse!, dy!, segments, spec(op, sequences, length, algebra.shape(k!)[0]! / sequences));
+    return algebra.attentionBackward(
+      q!,
+      k!,
+      v!,
+      o!,
+      lse!,
+      dy!,
+      segments,
+      spec(op, sequences, length, algebra.shape(k!)[0]! / sequences),
+    );
   },
 };

@@ -186,7 +186,7 @@ class LocalKind {
   }
 
   #follow(producer: string | undefined, id: string): void {
-    if (producer !== undefined) (this.moved[producer] ??= []).push(id);
+    if (producer !== undefined) this.moved[producer] = [...(this.moved[producer] ?? []), id];
   }
 
   /** The tensor as an op needs it: itself, or a moved copy that others share. */
@@ -213,10 +213,7 @@ class LocalKind {
     if (this.layout.parallel.context === 1) return id;
     const copy = `${id}:keys`;
     const source = this.#ops.find((op) => op.outputs.includes(id));
-    this.#push(
-      collective(source!, copy, "context", id, copy, "gatherKeys", "scatterKeys", []),
-      this.#at.get(id)!,
-    );
+    this.#push(collective(source!, copy, "context", id, copy, "gatherKeys", "scatterKeys", []), this.#at.get(id)!);
     this.#follow(source?.id, copy);
     return copy;
   }

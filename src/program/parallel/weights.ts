@@ -1,6 +1,7 @@
 /** Weights, gradients and optimizer state of one rank: its part on the tensor axis, and of that its ZeRO shard. */
-import type { LayerKind, ModelGraph } from "../../model/graph.js";
+
 import type { Shard } from "../../checker/pipeline.js";
+import type { LayerKind, ModelGraph } from "../../model/graph.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
 import { layerNumbers, weightKey } from "../model.js";
 import { type NamedWeight, storedWeights } from "../state.js";
@@ -27,7 +28,9 @@ export interface Part {
 }
 
 /** What is spread over the data axis: by ZeRO stage (Rajbhandari et al. 2020); hybrid sharding is stage 3 within a group. */
-export const sharding: Readonly<Record<Shard, { readonly state: boolean; readonly gradients: boolean; readonly weights: boolean }>> = {
+export const sharding: Readonly<
+  Record<Shard, { readonly state: boolean; readonly gradients: boolean; readonly weights: boolean }>
+> = {
   none: { state: false, gradients: false, weights: false },
   zero1: { state: true, gradients: false, weights: false },
   zero2: { state: true, gradients: true, weights: false },
@@ -275,7 +278,13 @@ export class RankWeights<T> {
   }
 
   free(): void {
-    const all = [this.own, this.gradients, this.optimizer.m, this.optimizer.v, ...(this.#sameData() ? [] : [this.whole])];
+    const all = [
+      this.own,
+      this.gradients,
+      this.optimizer.m,
+      this.optimizer.v,
+      ...(this.#sameData() ? [] : [this.whole]),
+    ];
     for (const tensors of all) for (const x of tensors.values()) this.algebra.free(x);
   }
 }

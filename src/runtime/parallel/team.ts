@@ -101,7 +101,8 @@ export class Team {
     message: (rank: number) => Ask,
   ): Promise<readonly Extract<Reply, { kind: K }>[]> {
     const replies = this.#replies();
-    if (this.#failure === undefined) for (let rank = 0; rank < this.size; rank++) this.#threads.post(rank, message(rank));
+    if (this.#failure === undefined)
+      for (let rank = 0; rank < this.size; rank++) this.#threads.post(rank, message(rank));
     return (await replies) as readonly Extract<Reply, { kind: K }>[];
   }
 
