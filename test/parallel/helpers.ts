@@ -104,7 +104,8 @@ const updateAt = (step: number) => ({
   lr: 1e-2,
   beta1: 0.9,
   beta2: 0.95,
-  eps: 1e-8,
+  // Above the rounding of a gradient: AdamW turns noise in vanishing ones into whole steps.
+  eps: 1e-5,
   weightDecay: 0.1,
   clip: 1,
   t: step + 1,

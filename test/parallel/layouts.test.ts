@@ -14,6 +14,13 @@ const cases: readonly [name: string, parallel: Partial<ParallelPlan>, more?: Par
   ["ZeRO-2", { data: 2, shard: "zero2", accumulation: 2 }],
   ["ZeRO-3", { data: 3, shard: "zero3", shard_group: 3, accumulation: 2 }],
   ["HSDP", { data: 4, shard: "hsdp", shard_group: 2, accumulation: 2 }],
+  ["tensor 2", { tensor: 2, accumulation: 2 }],
+  ["tensor 2, sequence", { tensor: 2, sequence: true, micro_batch: 2 }],
+  ["tensor 2, sequence, FSDP 2", { tensor: 2, sequence: true, data: 2, shard: "zero3", shard_group: 2 }],
+  ["context 2", { context: 2, micro_batch: 2 }],
+  ["context 2, segments", { context: 2, micro_batch: 2 }, { segments: true }],
+  ["pipeline 2, 1F1B", { pipeline: 2, accumulation: 4 }],
+  ["pipeline 3", { pipeline: 3, accumulation: 2, schedule: "gpipe" }],
 ];
 
 describe("a layout computes what the plain program computes", () => {

@@ -2,15 +2,16 @@
 import type { ModelGraph } from "../../model/graph.js";
 import type { RecomputeLayer } from "../../planner/plan.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
-import { headLoss, headOf } from "../head.js";
+import { headLoss, headOf, nextToken } from "../head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "../layer.js";
 import { layerNumbers, type MicroBatch, ropeKey, weightKey } from "../model.js";
 import type { OpContext } from "../ops/index.js";
 import { makeRope, type NamedWeight } from "../state.js";
 import { applyUpdate, type HostBatch, type OptimizerState, putBatch, type Update } from "../step.js";
 import { columns } from "./blocks.js";
-import { type LocalGraph, localGraph } from "./local.js";
+import { type LocalGraph, localGraph, tensorPart } from "./local.js";
 import type { RankLayout, RankLinks, RankTask } from "./types.js";
+import { vocabularyLoss } from "./vocabulary.js";
 import { layerKeys, partsOf, RankWeights, type Section } from "./weights.js";
 
 export interface RankInput<T> {
@@ -34,6 +35,8 @@ interface Flight<T> {
 type Put<T> = MicroBatch<T> & {
   readonly free: () => void;
   readonly vocabPart: OpContext<T>["vocabPart"];
+  /** Of this rank's columns of the logits, where each rank has some. */
+  readonly firstColumn: number | undefined;
   uses: number;
 };
 
@@ -157,7 +160,14 @@ export class Rank<T> {
       put.free();
       if (vocabPart !== undefined) this.algebra.free(vocabPart.ids);
     };
-    return { ...put, free, vocabPart, uses: this.#chunks.length };
+    return { ...put, free, vocabPart, firstColumn: this.#firstColumn(), uses: this.#chunks.length };
+  }
+
+  #firstColumn(): number | undefined {
+    const { graph, layout } = this.input;
+    const kind = graph.kinds[graph.stack[this.#top]!]!;
+    const [name] = headOf(kind).projection.weights;
+    return tensorPart(kind.weights[name!]!, layout)?.first;
   }
 
   #vocabPart(tokens: Int32Array): Put<T>["vocabPart"] {
@@ -240,7 +250,11 @@ export class Rank<T> {
         const head = headOf(kind);
         const { y, saved } = layerForward(context, head.body, x, drop);
         keep(saved);
-        const result = headLoss(context, head, y, batch.targets, batch.weights, graph.vocab, scale);
+        const loss =
+          batch.firstColumn === undefined
+            ? nextToken(context, batch.targets, batch.weights, scale)
+            : vocabularyLoss(context, batch.targets, batch.weights, scale, batch.firstColumn);
+        const result = headLoss(context, head, y, graph.vocab, loss, scale !== undefined);
         algebra.read(result.losses).forEach((l, t) => {
           const row = Math.floor(t / batch.length);
           losses[row] = losses[row]! + l;
