@@ -2,10 +2,12 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { createSyntaxDiagramsCode } from "chevrotain";
 import { build } from "esbuild";
+import { railroadPage } from "./railroad.mjs";
+import { schemas } from "./schemas.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+mkdirSync(path.join(root, "node_modules/.cache"), { recursive: true });
 const folder = mkdtempSync(path.join(root, "node_modules/.cache/gen-"));
 const from = (file) => JSON.stringify(path.join(root, "src", file));
 writeFileSync(
@@ -42,14 +44,18 @@ const terminals = new Map([
   ["Name", "name"],
 ]);
 
+function terminal(node) {
+  if (wrong.has(node.name)) return "";
+  return (
+    terminals.get(node.name) ?? JSON.stringify(typeof node.pattern === "string" ? plain(node.pattern) : node.label)
+  );
+}
+
 /** What the parser reads only to report it is no part of the language. */
 function ebnf(node) {
   switch (node.type) {
     case "Terminal":
-      if (wrong.has(node.name)) return "";
-      return (
-        terminals.get(node.name) ?? JSON.stringify(typeof node.pattern === "string" ? plain(node.pattern) : node.label)
-      );
+      return terminal(node);
     case "NonTerminal":
       return node.name === "stray" ? "" : node.name;
     case "Option":
@@ -164,9 +170,12 @@ ${blocks.map((b) => `## ${b.keyword}\n\n${b.doc}\n\n\`\`\`llmp\n${b.example}\n\`
 const files = {
   "llmp.ebnf": grammar,
   "llmp.tmLanguage.json": `${JSON.stringify(textmate, undefined, 2)}\n`,
-  "railroad.html": createSyntaxDiagramsCode(gast.filter((r) => r.name !== "stray")),
+  "railroad.html": railroadPage(
+    gast.filter((r) => r.name !== "stray"),
+    terminal,
+  ),
   "reference.md": reference,
-  "productions.json": `${JSON.stringify(gast)}\n`,
+  ...schemas(root),
 };
 const target = path.join(root, "grammar");
 mkdirSync(target, { recursive: true });

@@ -90,6 +90,7 @@ train adapted {
   model     = base
   adapter   = small
   data      = pairs
+  context_length = 2Ki  # longer examples are cut
   steps     = 1000
   batch     = 64 sequences
   precision = bf16

@@ -2,10 +2,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { objectives, precisions } from "../catalog/index.js";
+import { check } from "../checker/index.js";
 import { bundledHardware } from "../hardware/index.js";
+import { buildGraph } from "../model/index.js";
 import { format, parse } from "../parser/index.js";
-import { formatBytes } from "../units/index.js";
-import { packageRoot } from "./host.js";
+import { formatBytes, formatCount } from "../units/index.js";
+import { nodeHost, packageRoot } from "./host.js";
 
 export const kinds = ["models", "instances", "accelerators", "objectives", "precisions", "examples"] as const;
 
@@ -26,15 +28,36 @@ const sources: Record<(typeof kinds)[number], () => readonly Thing[]> = {
       const source = { path: `std/${file}`, text };
       const { value } = parse(source);
       const family = file.replace(/\.llmp$/, "");
+      const specs = check(value, nodeHost()).value?.models ?? {};
       return value.items.flatMap((item) => {
         if (item.kind !== "block" || item.keyword.text !== "model" || item.name === undefined) return [];
         const one = { ...value, items: [item], comments: [] };
+        const spec = specs[item.name.text];
+        const graph = spec === undefined ? undefined : buildGraph(spec);
+        const all = graph?.parameters ?? 0;
+        const active = graph?.activeParameters ?? 0;
         return [
           {
             name: item.name.text,
-            cells: [`import "std/${family}"`, item.parent === undefined ? "" : `from ${item.parent.text}`],
-            json: { import: `std/${family}`, ...(item.parent === undefined ? {} : { parent: item.parent.text }) },
-            text: () => `import "std/${family}"\n\n${format(source, one)}`,
+            cells: [
+              `${formatCount(all)}${active < all ? `, ${formatCount(active)} active` : ""}`,
+              `import "std/${family}"`,
+              item.parent === undefined ? "" : `from ${item.parent.text}`,
+            ],
+            json: {
+              import: `std/${family}`,
+              ...(item.parent === undefined ? {} : { parent: item.parent.text }),
+              parameters: all,
+              active_parameters: active,
+            },
+            text: () =>
+              [
+                `parameters  ${all.toLocaleString("en-US")}${active < all ? `, of which a token meets ${active.toLocaleString("en-US")}` : ""}`,
+                `in bf16     ${formatBytes(2 * all)}`,
+                `import      "std/${family}"`,
+                "",
+                format(source, one),
+              ].join("\n"),
           },
         ];
       });

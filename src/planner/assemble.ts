@@ -3,7 +3,7 @@ import { calendar, costPlan, findPrice } from "./cost/index.js";
 import { decisions } from "./explain/decisions.js";
 import { confidence, spreadOf } from "./explain/interval.js";
 import { meshOf, tensorPlacements } from "./layout/index.js";
-import type { Alternative, Interval, StagePlan } from "./plan.js";
+import type { Alternative, ConfidenceInterval, StagePlan } from "./plan.js";
 import { summarise } from "./recompute/modes.js";
 import type { Solved } from "./search/inner.js";
 import type { StageProblem } from "./search/problem.js";
@@ -30,7 +30,7 @@ export function assemble({ problem, result, choice, model, seconds }: Assembly):
   const run = calendar(time.step_seconds * steps, conditions);
   const cost = costPlan(price, count, choice.pricing, conditions, run);
   const spread = spreadOf(context);
-  const scale = (v: number, r: Interval): Interval => [v * r[0], v * r[1]];
+  const scale = (v: number, r: ConfidenceInterval): ConfidenceInterval => [v * r[0], v * r[1]];
   const totals = spread.time.map((r) => calendar(time.step_seconds * r * steps, conditions)) as [
     typeof run,
     typeof run,

@@ -27,12 +27,12 @@ export interface Plan {
 }
 
 export interface TotalsInterval {
-  readonly seconds: Interval;
-  readonly usd: Interval | null;
+  readonly seconds: ConfidenceInterval;
+  readonly usd: ConfidenceInterval | null;
 }
 
 /** Both ends of the stated confidence interval (80%). */
-export type Interval = readonly [low: number, high: number];
+export type ConfidenceInterval = readonly [low: number, high: number];
 
 export interface StagePlan {
   readonly name: string;
@@ -70,10 +70,10 @@ export interface StagePlan {
   readonly interval: {
     /** Stated confidence, 0.8. */
     readonly confidence: Ratio;
-    readonly step_seconds: Interval;
-    readonly peak_bytes: Interval;
-    readonly total_seconds: Interval;
-    readonly usd: Interval | null;
+    readonly step_seconds: ConfidenceInterval;
+    readonly peak_bytes: ConfidenceInterval;
+    readonly total_seconds: ConfidenceInterval;
+    readonly usd: ConfidenceInterval | null;
     /** What the interval was drawn from: "residuals of 95 runs of llm-foundry on H100". */
     readonly basis: string;
   };

@@ -1,4 +1,3 @@
-import {} from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
 import { writeWhole } from "../../files/index.js";

@@ -2,10 +2,10 @@ import { Command } from "commander";
 import { hasErrors } from "../../diagnostics/index.js";
 import { emit, emitters } from "../../emit/index.js";
 import { writeFolder } from "../emit/folder.js";
-import { loadPlan } from "../emit/plan-input.js";
 import { examples } from "../help.js";
 import { collect } from "../load.js";
 import { answer, answerJson, Exit, exit, note, showDiagnostics, usage } from "../output.js";
+import { loadPlan } from "../plan/input.js";
 
 interface Options {
   readonly dir?: string;

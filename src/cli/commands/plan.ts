@@ -1,4 +1,3 @@
-import {} from "node:fs";
 import { Command } from "commander";
 import { writeWhole } from "../../files/index.js";
 import type { Plan } from "../../planner/plan.js";

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Plan } from "../../planner/plan.js";
@@ -8,7 +7,7 @@ import { formatBytes, formatCount, formatNumber, formatPercent, formatSeconds } 
 import { reported } from "../failures.js";
 import { examples } from "../help.js";
 import { answer, answerJson, Exit, exit, note, usage } from "../output.js";
-import { exitOf, makePlan } from "../plan/make.js";
+import { loadPlan } from "../plan/input.js";
 import { table } from "../tables.js";
 
 interface Options {
@@ -43,24 +42,11 @@ export function command(): Command {
   );
 }
 
-async function planOf(file: string | undefined, options: Options): Promise<Plan> {
-  if (file?.endsWith(".json") !== true) {
-    const { plan } = await makePlan(file, options.set === undefined ? {} : { set: options.set }, options.json === true);
-    if (plan.outcome !== "ok") throw new Exit(exitOf(plan));
-    return plan;
-  }
-  try {
-    return JSON.parse(readFileSync(file, "utf8")) as Plan;
-  } catch {
-    throw usage(`${file} is not a plan`, "`llmp plan FILE -o x.plan.json` writes one");
-  }
-}
-
 async function runCommand(file: string | undefined, options: Options): Promise<void> {
   const steps = options.steps === undefined ? undefined : Number(options.steps);
   if (steps !== undefined && !(Number.isInteger(steps) && steps > 0))
     throw usage(`--steps ${options.steps} is not a whole number above 0`);
-  const plan = await planOf(file, options);
+  const plan = await loadPlan(file, options.set === undefined ? {} : { set: options.set });
   const root = dirname(resolve(plan.source));
   const name =
     typeof options.resume === "string" ? basename(options.resume) : basename(plan.source).replace(/\.llmp$/, "");

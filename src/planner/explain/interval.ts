@@ -1,13 +1,13 @@
 /** How far off a prediction may be: from the residuals of measured runs of this stack, else a stated guess. */
 
 import { publishedSpread } from "../calibrate/spread.js";
-import type { Interval } from "../plan.js";
+import type { ConfidenceInterval } from "../plan.js";
 import type { CalibrationFile, StageContext } from "../types.js";
 
 export interface Spread {
   /** Measured over predicted, low and high. */
-  readonly time: Interval;
-  readonly memory: Interval;
+  readonly time: ConfidenceInterval;
+  readonly memory: ConfidenceInterval;
   readonly basis: string;
 }
 
@@ -45,7 +45,7 @@ function fromPublished({ engine, accelerator }: StageContext): Spread {
 }
 
 /** Residuals are predicted / measured − 1; what is wanted is measured / predicted. */
-function around(residuals: readonly number[], fallback: Interval): Interval {
+function around(residuals: readonly number[], fallback: ConfidenceInterval): ConfidenceInterval {
   if (residuals.length < 3) return fallback;
   const ratios = residuals.map((r) => 1 / (1 + r)).sort((a, b) => a - b);
   const at = (q: number): number => {

@@ -2,15 +2,17 @@
 import { readFileSync } from "node:fs";
 import type { Plan } from "../../planner/plan.js";
 import { planSchema } from "../../planner/plan.js";
-import { Exit, exit, usage } from "../output.js";
-import { makePlan, type PlanInputs } from "../plan/make.js";
+import { Exit, usage } from "../output.js";
+import { exitOf, makePlan, type PlanInputs } from "./make.js";
 
-/** Diagnostics are shown; ends with exit code 1 on errors, 4 where nothing fits. */
+/** A plan to act on. Diagnostics are shown; ends with exit code 1 on errors, 4 where nothing fits or a budget is missed. */
 export async function loadPlan(file: string | undefined, options: PlanInputs = {}): Promise<Plan> {
-  if (file?.endsWith(".json") === true) return readPlan(file);
-  const { plan } = await makePlan(file, options, true);
-  if (plan.outcome === "infeasible") throw new Exit(exit.infeasible, "no plan fits; `llmp plan` says what would");
-  return plan;
+  const made = file?.endsWith(".json") !== true;
+  const plan = made ? (await makePlan(file, options)).plan : readPlan(file);
+  if (plan.outcome === "ok") return plan;
+  // What is wrong with a fresh plan has just been shown.
+  const why = { errors: "the plan has errors", infeasible: "nothing fits", over_budget: "the budget is exceeded" };
+  throw new Exit(exitOf(plan), made ? "" : `${file}: ${why[plan.outcome]}`, ["`llmp plan` shows what would do"]);
 }
 
 function readPlan(file: string): Plan {
