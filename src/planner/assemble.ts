@@ -1,13 +1,15 @@
 /** A chosen layout, evaluated in full and told in the words of plan.json. */
+
+import type { Pricing } from "../checker/pipeline.js";
 import { calendar, costPlan, findPrice } from "./cost/index.js";
 import { decisions } from "./explain/decisions.js";
 import { confidence, spreadOf } from "./explain/interval.js";
 import { meshOf, tensorPlacements } from "./layout/index.js";
 import type { Alternative, ConfidenceInterval, StagePlan } from "./plan.js";
 import { summarise } from "./recompute/modes.js";
-import type { Solved } from "./search/inner.js";
 import type { StageProblem } from "./search/problem.js";
-import { type Choice, capacityOf, conditionsOf, regionOf, type SearchResult, withSave } from "./search/solve.js";
+import type { Choice, Found, SearchResult } from "./search/solve.js";
+import { capacityOf, conditionsOf, regionOf, withSave } from "./search/terms.js";
 import type { CostModel } from "./types.js";
 
 export interface Assembly {
@@ -97,7 +99,7 @@ export function assemble({ problem, result, choice, model, seconds }: Assembly):
     },
     decisions: decisions(problem, result, choice),
     alternatives: alternatives(problem, result, choice),
-    pareto: result.front.map((c) => ({ ...alternative(problem, c, c), chosen: c === choice })),
+    pareto: result.front.map((c) => ({ ...alternative(problem, c.pricing, c), chosen: c === choice })),
   };
 }
 
@@ -113,22 +115,22 @@ function flopsPerToken(problem: StageProblem, contextLength: number): number {
   return total;
 }
 
-function alternative(problem: StageProblem, base: Choice, solved: Solved): Alternative {
-  const { configuration } = base;
+function alternative(problem: StageProblem, pricing: Pricing, solved: Found): Alternative {
+  const { configuration } = solved;
   const step = solved.evaluation.stepSeconds;
-  const conditions = withSave(problem, conditionsOf(problem, configuration, base.pricing), step);
-  const price = findPrice(problem.hardware, configuration.context.instance.name, base.pricing, regionOf(problem));
+  const conditions = withSave(problem, conditionsOf(problem, configuration, pricing), step);
+  const price = findPrice(problem.hardware, configuration.context.instance.name, pricing, regionOf(problem));
   const run = calendar(step * configuration.steps, conditions);
   return {
     label: configuration.context.engine.name,
     instance: configuration.context.instance.name,
     count: configuration.count,
-    pricing: base.pricing,
+    pricing,
     parallel: solved.candidate.parallel,
     recompute: summarise(solved.candidate.recompute),
     step_seconds: step,
     total_seconds: run.totalSeconds,
-    usd: costPlan(price, configuration.count, base.pricing, conditions, run).usd,
+    usd: costPlan(price, configuration.count, pricing, conditions, run).usd,
     peak_bytes: solved.evaluation.peakBytes,
   };
 }
@@ -138,8 +140,8 @@ function alternatives(problem: StageProblem, result: SearchResult, choice: Choic
     .runnersUp(choice.configuration)
     .filter((s) => !same(s, choice))
     .slice(0, 5)
-    .map((s) => alternative(problem, choice, s));
+    .map((s) => alternative(problem, choice.pricing, s));
 }
 
-const same = (a: Solved, b: Solved): boolean =>
-  JSON.stringify(a.candidate.parallel) === JSON.stringify(b.candidate.parallel);
+const same = (a: Found, b: Found): boolean =>
+  a.configuration === b.configuration && JSON.stringify(a.candidate.parallel) === JSON.stringify(b.candidate.parallel);

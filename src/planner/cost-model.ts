@@ -1,7 +1,7 @@
 /** Memory and time of a layout on accelerators: the physics, under the contract of the search. */
 import { fitsDevice, memoryPlan } from "./memory/plan.js";
 import { rankMemory } from "./memory/rank.js";
-import { lowerBound } from "./time/bound.js";
+import { groupBound, lowerBound } from "./time/bound.js";
 import { jobOfCandidate } from "./time/job-of-candidate.js";
 import { layerCost } from "./time/layer-cost.js";
 import { timePlan } from "./time/plan.js";
@@ -22,6 +22,7 @@ export const costModel: CostModel = {
     return { fits: fitsDevice(job, peak), peakBytes: peak, stepSeconds: t.seconds, ranks };
   },
   lowerBound,
+  groupBound,
   memoryPlan: (context, candidate) => memoryPlan(jobOfCandidate(context, candidate)),
   timePlan: (context, candidate) => timePlan(context, candidate, jobOfCandidate(context, candidate)),
 };

@@ -18,7 +18,9 @@ const of = ({ engine }: StageContext): CostModel =>
 const dispatch: CostModel = {
   layerCost: (context, kind, candidate) => of(context).layerCost(context, kind, candidate),
   evaluate: (context, candidate) => of(context).evaluate(context, candidate),
-  lowerBound: (context, partial) => of(context).lowerBound(context, partial),
+  lowerBound: (context, partial, limits) => of(context).lowerBound(context, partial, limits),
+  groupBound: (context, group, limits) =>
+    of(context).groupBound?.(context, group, limits) ?? { stepSeconds: 0, peakBytes: 0 },
   memoryPlan: (context, candidate) => of(context).memoryPlan(context, candidate),
   timePlan: (context, candidate) => of(context).timePlan(context, candidate),
 };

@@ -9,7 +9,8 @@ import { relaxations } from "./explain/relaxations.js";
 import { type Plan, planSchema, type StagePlan } from "./plan.js";
 import { combine, pick } from "./search/budget.js";
 import { stageProblem } from "./search/problem.js";
-import { type Choice, capacityOf, regionOf, search } from "./search/solve.js";
+import { type Choice, search } from "./search/solve.js";
+import { capacityOf, regionOf } from "./search/terms.js";
 import type { Searched, Tools } from "./search/tools.js";
 import type { PlanOptions } from "./types.js";
 
@@ -88,7 +89,7 @@ function finish(
           },
           {
             hints: [
-              "name it with --prices FILE; until then the plan with the fewest device hours counts as the cheapest",
+              "name it with --prices FILE; until then whatever has a price counts as cheaper, and no cost budget is met",
             ],
           },
         ),
@@ -101,6 +102,8 @@ function finish(
   const { time, cost } = pipeline.budget;
   const late = time !== undefined && seconds > time.value;
   const dear = cost !== undefined && usd !== null && usd > cost.value;
+  // What nobody knows cannot be within a limit.
+  const unchecked = cost !== undefined && usd === null;
   if (infeasible.length === 0) {
     if (late)
       diagnostics.push(
@@ -110,8 +113,20 @@ function finish(
       diagnostics.push(
         planCodes.report("LLMP4107", cost.span, { found: formatUsd(usd), limit: formatUsd(cost.value) }),
       );
+    if (unchecked) {
+      const unknown = choices.filter((c) => !c.priced);
+      const offers = unknown.map((c) => `${c.configuration.context.instance.name} (${c.pricing})`);
+      diagnostics.push(
+        planCodes.report(
+          "LLMP4110",
+          cost.span,
+          { limit: formatUsd(cost.value), offers: [...new Set(offers)].join(", ") },
+          { hints: ["--prices FILE with their price lets the budget be checked"] },
+        ),
+      );
+    }
   }
-  const outcome = infeasible.length > 0 ? "infeasible" : late || dear ? "over_budget" : "ok";
+  const outcome = infeasible.length > 0 ? "infeasible" : late || dear || unchecked ? "over_budget" : "ok";
   const plan: Omit<Plan, "hash"> = {
     schema: planSchema,
     outcome,
@@ -151,7 +166,7 @@ function frontOf({ problem, result }: Searched): readonly Choice[] {
       pricing: problem.pricings[0]!,
       stepSeconds: near.evaluation.stepSeconds,
       seconds: near.evaluation.stepSeconds * near.configuration.steps,
-      usd: 0,
+      money: 0,
       priced: true,
     },
   ];

@@ -109,6 +109,30 @@ export interface RankLoad {
   readonly microBatchSeconds: Seconds;
 }
 
+/** Beyond these a bound need not be tight. */
+export interface BoundLimits {
+  /** What the plan may use of a device's memory. */
+  readonly peakBytes: Bytes;
+  readonly stepSeconds: Seconds;
+}
+
+/** Infinite seconds: no candidate fits within the memory of the limits. */
+export interface Bound {
+  readonly stepSeconds: Seconds;
+  readonly peakBytes: Bytes;
+}
+
+/** Layouts that share degrees and micro-batch, and differ in sharding and schedule. */
+export interface LayoutGroup {
+  readonly count: number;
+  readonly contextLength: number;
+  readonly globalBatch: number;
+  /** One of them. */
+  readonly parallel: ParallelPlan;
+  readonly shards: readonly Pick<ParallelPlan, "shard" | "shard_group">[];
+  readonly schedules: readonly Pick<ParallelPlan, "schedule" | "virtual">[];
+}
+
 /** Implemented by memory/ and time/ (PHYSICS), used by search/ (SEARCH). */
 export interface CostModel {
   readonly layerCost: (
@@ -118,11 +142,14 @@ export interface CostModel {
   ) => LayerCost;
   /** Fast: arithmetic on cached layer costs, no timeline. Must agree with memoryPlan().peak_bytes and timePlan().step_seconds. */
   readonly evaluate: (context: StageContext, candidate: Candidate) => Evaluation;
-  /** Never above evaluate().stepSeconds / peakBytes of any candidate with these degrees, whatever its recompute, chunks, schedule. */
+  /** Never above evaluate().stepSeconds / peakBytes of any candidate with this layout, whatever its recompute and chunks. */
   readonly lowerBound: (
     context: StageContext,
     partial: Pick<Candidate, "count" | "contextLength" | "globalBatch" | "parallel">,
-  ) => { readonly stepSeconds: Seconds; readonly peakBytes: Bytes };
+    limits?: BoundLimits,
+  ) => Bound;
+  /** Never above lowerBound of any layout of the group. Absent: groups are not bounded, only their layouts. */
+  readonly groupBound?: (context: StageContext, group: LayoutGroup, limits: BoundLimits) => Bound;
   readonly memoryPlan: (context: StageContext, candidate: Candidate) => MemoryPlan;
   readonly timePlan: (context: StageContext, candidate: Candidate) => Omit<TimePlan, "total_seconds" | "goodput">;
 }

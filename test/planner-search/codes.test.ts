@@ -16,6 +16,7 @@ const triggers: Readonly<Record<string, () => readonly string[]>> = {
     codesOf({ layers: 80, hidden: 8192, heads: 64, recompute: "none", parallel: "{ tensor = 1, pipeline = 1 }" }),
   LLMP4107: () => codesOf({ budget: "budget { cost < $1, minimize = cost }" }),
   LLMP4108: () => codesOf({ pricing: "capacity_block" }),
+  LLMP4110: () => codesOf({ pricing: "capacity_block", budget: "budget { cost < $1_000_000_000, minimize = cost }" }),
   LLMP4109: () => codesOf({ count: "1..2" }, 1),
 };
 

@@ -40,4 +40,10 @@ export const plan = define({
     message: "stage `{stage}`: the search stopped at its limit; the plan fits, but a better one may exist",
     since,
   },
+  LLMP4110: {
+    severity: "error",
+    title: "Budget cannot be checked",
+    message: "no price of {offers} is known, so nothing says that it costs less than {limit}",
+    since,
+  },
 });

@@ -3,10 +3,11 @@ import type { Setting } from "../../checker/pipeline.js";
 import { formatBytes, formatPercent, formatSeconds, formatUsd } from "../../units/index.js";
 import type { DecisionRecord } from "../plan.js";
 import { summarise } from "../recompute/modes.js";
+import type { AxisRecord } from "../search/axes.js";
 import type { StageProblem } from "../search/problem.js";
-import type { AxisRecord, Choice, SearchResult } from "../search/solve.js";
-import { capacityOf } from "../search/solve.js";
+import type { Choice, SearchResult } from "../search/solve.js";
 import { isFixed } from "../search/space.js";
+import { capacityOf } from "../search/terms.js";
 
 export function decisions(problem: StageProblem, result: SearchResult, choice: Choice): DecisionRecord[] {
   const { stage, cluster } = problem;
@@ -120,8 +121,8 @@ function machines(problem: StageProblem, result: SearchResult, choice: Choice, a
       undefined,
     );
     if (near === undefined) return undefined;
-    const money = near.priced ? `, ${formatUsd(near.usd)}` : "";
-    return `${near.configuration.count} × ${near.configuration.context.instance.name} takes ${formatSeconds(near.seconds)}${money}, not ${formatSeconds(choice.seconds)}${choice.priced ? `, ${formatUsd(choice.usd)}` : ""}`;
+    const money = near.priced ? `, ${formatUsd(near.money)}` : "";
+    return `${near.configuration.count} × ${near.configuration.context.instance.name} takes ${formatSeconds(near.seconds)}${money}, not ${formatSeconds(choice.seconds)}${choice.priced ? `, ${formatUsd(choice.money)}` : ""}`;
   };
   add(
     "cluster.instance",
@@ -197,6 +198,6 @@ function verdict(problem: StageProblem, choice: Choice, r: AxisRecord): string {
   if (Number.isFinite(r.fastest)) return `the step takes ${slower(r.fastest)} at best`;
   if (Number.isFinite(r.bound)) return `no layout takes less than ${slower(r.bound)} a step`;
   if (Number.isFinite(r.smallestMisfit))
-    return `peak is ${formatBytes(r.smallestMisfit)} of ${formatBytes(capacity)} at best`;
+    return `the peak is at least ${formatBytes(r.smallestMisfit)} of ${formatBytes(capacity)}`;
   return "no layout is possible";
 }

@@ -3,6 +3,7 @@ import type { Pipeline, Setting, Stage } from "../../checker/pipeline.js";
 import { type Hardware, mergeHardware } from "../../hardware/index.js";
 import { formatBytes, formatSeconds, formatUsd } from "../../units/index.js";
 import type { Relaxation } from "../plan.js";
+import { affordable } from "../search/budget.js";
 import { stageProblem } from "../search/problem.js";
 import { type Choice, search } from "../search/solve.js";
 import { isFixed } from "../search/space.js";
@@ -40,8 +41,7 @@ export function relaxations(input: Input): Relaxation[] {
       const choice = attempt(input, change, stage.name, rest);
       if (choice === undefined) continue;
       found.push(told(stage.name, change, choice));
-      if (found.length >= 3) return found;
-      if (!bad) break;
+      if (found.length >= 3) return [...found, ...budgets(input)];
       done.add(change.kind);
     }
   }
@@ -50,9 +50,9 @@ export function relaxations(input: Input): Relaxation[] {
 }
 
 /** Time and money that the other stages take. */
-function restOf({ choices }: Input, index: number): { seconds: number; usd: number } {
+function restOf({ choices }: Input, index: number): { seconds: number; money: number } {
   const others = choices.filter((_, i) => i !== index);
-  return { seconds: others.reduce((n, c) => n + c.seconds, 0), usd: others.reduce((n, c) => n + c.usd, 0) };
+  return { seconds: others.reduce((n, c) => n + c.seconds, 0), money: others.reduce((n, c) => n + c.money, 0) };
 }
 
 function changes(pipeline: Pipeline, stage: Stage, s: Searched, bad: boolean): Change[] {
@@ -82,15 +82,32 @@ function changes(pipeline: Pipeline, stage: Stage, s: Searched, bad: boolean): C
   }
   if (cluster.provider.value !== "local") {
     const most = Math.max(...s.problem.configurations.map((c) => c.count));
-    for (const factor of [2, 4, 8, 16, 32]) {
-      const count = most * factor;
+    const fewest = Math.min(...s.problem.configurations.map((c) => c.count));
+    const more = [1.5, 2, 3, 4, 6, 8, 16, 32].map((f) => most * f);
+    // Fewer machines wait less for each other: dearer only in time.
+    const fewer = bad || !isFixed(cluster.count) ? [] : [fewest / 2, fewest / 4];
+    for (const count of [...more, ...fewer].filter((n) => Number.isInteger(n) && n >= 1)) {
       all.push({
         kind: "count",
-        change: `${count} machines instead of ${most}`,
+        change: count === 1 ? `1 machine instead of ${most}` : `${count} machines instead of ${most}`,
         flag: `--set ${cluster.name}.count=${count}`,
         pipeline: {
           ...pipeline,
           clusters: { ...pipeline.clusters, [cluster.name]: { ...cluster, count: fixed(count) } },
+        },
+      });
+    }
+  }
+  if (!bad && isFixed(cluster.pricing) && cluster.provider.value !== "local") {
+    for (const pricing of ["spot", "on_demand"] as const) {
+      if (s.problem.pricings.includes(pricing)) continue;
+      all.push({
+        kind: "pricing",
+        change: `${pricing.replace("_", " ")} machines`,
+        flag: `--set ${cluster.name}.pricing=${pricing}`,
+        pipeline: {
+          ...pipeline,
+          clusters: { ...pipeline.clusters, [cluster.name]: { ...cluster, pricing: fixed(pricing) } },
         },
       });
     }
@@ -115,7 +132,7 @@ function attempt(
   input: Input,
   change: Change,
   name: string,
-  rest: { seconds: number; usd: number },
+  rest: { seconds: number; money: number },
 ): Choice | undefined {
   const { pipeline } = change;
   const hardware = mergeHardware(input.hardware, pipeline.accelerators, pipeline.instances);
@@ -124,12 +141,12 @@ function attempt(
   if (problem === undefined) return undefined;
   const result = search(problem, input.tools.modelFor(problem.configurations[0]!.context), input.options.limit);
   const time = pipeline.budget.time?.value ?? Number.POSITIVE_INFINITY;
-  const money = pipeline.budget.cost?.value ?? Number.POSITIVE_INFINITY;
+  const money = pipeline.budget.cost?.value;
   const within = result.front.filter(
-    (c) => c.seconds + rest.seconds <= time && (!c.priced || c.usd + rest.usd <= money),
+    (c) => c.seconds + rest.seconds <= time && affordable({ money: c.money + rest.money }, money),
   );
   const key = pipeline.budget.minimize.value;
-  return within.sort((a, b) => (key === "time" ? a.seconds - b.seconds : a.usd - b.usd))[0];
+  return within.sort((a, b) => (key === "time" ? a.seconds - b.seconds : a.money - b.money))[0];
 }
 
 const told = (stage: string, { change, flag }: Change, c: Choice): Relaxation => ({
@@ -138,7 +155,7 @@ const told = (stage: string, { change, flag }: Change, c: Choice): Relaxation =>
   ...(flag === undefined ? {} : { flag }),
   figures: [
     { name: "time", value: formatSeconds(c.seconds) },
-    { name: "cost", value: c.priced ? formatUsd(c.usd) : "price unknown" },
+    { name: "cost", value: c.priced ? formatUsd(c.money) : "price unknown" },
     { name: "peak", value: formatBytes(c.evaluation.peakBytes) },
   ],
 });
@@ -148,7 +165,7 @@ function budgets({ pipeline, choices, searched }: Input): Relaxation[] {
   if (searched.some((s) => s.result.front.length === 0)) return [];
   const { time, cost } = pipeline.budget;
   const seconds = choices.reduce((n, c) => n + c.seconds, 0);
-  const usd = choices.reduce((n, c) => n + c.usd, 0);
+  const usd = choices.reduce((n, c) => n + c.money, 0);
   const all: Relaxation[] = [];
   const figures = [
     { name: "time", value: formatSeconds(seconds) },

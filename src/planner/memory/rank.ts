@@ -56,7 +56,11 @@ export function inFlight(job: Job, rank: number): number {
   return Math.min(m, p - rank);
 }
 
-const blockOf = (job: Job): string => job.shape.stack[1]!;
+/** Buffers between pipeline ranks, for each micro-batch in flight. */
+export const passedBytes = (job: Job): number =>
+  job.layout.pipeline > 1
+    ? (job.rates.stack.pipelineBuffers ?? 0) * layerNumbers(job, job.shape.stack[1]!).memory.input
+    : 0;
 
 export function rankMemory(job: Job, rank: number): RankMemory {
   const { layout, numeric, rates } = job;
@@ -105,7 +109,7 @@ export function rankMemory(job: Job, rank: number): RankMemory {
   const onHost = job.offload === "optimizer" || job.offload === "both";
   const optimizer = onHost ? 0 : numeric.optimizer * (dense / state + expert / expertState);
   const flight = inFlight(job, rank);
-  const passed = layout.pipeline > 1 ? (stack.pipelineBuffers ?? 0) * layerNumbers(job, blockOf(job)).memory.input : 0;
+  const passed = passedBytes(job);
   const activations = (saved + passed) * flight;
   const loss = logits * stack.lossBytesPerLogit * job.logitsCopies;
   const gathers = stack.overlap.fsdpPrefetch ? 2 : 1;

@@ -25,8 +25,8 @@ export interface InnerResult {
 export const fits = (frame: Frame, evaluation: Evaluation): boolean =>
   evaluation.fits && evaluation.peakBytes <= frame.capacity;
 
-/** How many ways of recomputing and offloading a layout stands for. */
-export function waysOf(frame: Frame, parallel: ParallelPlan): number {
+/** How many ways of recomputing and offloading a layout with so many chunks stands for. */
+export function waysOf(frame: Frame, chunks: number): number {
   const { stage, engine, policy } = frame.context;
   const setting = stage.recompute.value;
   const offloads = offloadsOf(frame).length;
@@ -34,7 +34,7 @@ export function waysOf(frame: Frame, parallel: ParallelPlan): number {
   if (setting.kind === "choice") return setting.options.length * offloads;
   const layers = policy.stack.length - 2;
   const can = engine.can.recompute;
-  const per = Math.ceil(layers / (parallel.pipeline * parallel.virtual));
+  const per = Math.ceil(layers / chunks);
   const offers = (mode: string): boolean => can.includes(mode as never) || can.includes("perLayer");
   return (
     offloads *

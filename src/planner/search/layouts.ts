@@ -3,6 +3,7 @@ import type { EngineCapabilities } from "../../catalog/types.js";
 import type { ModelSpec, ParallelSettings, ScheduleKind, Shard } from "../../checker/pipeline.js";
 import type { ParallelPlan } from "../plan.js";
 import { scheduleKinds, scheduleTraits } from "../schedule/index.js";
+import type { LayoutGroup } from "../types.js";
 import { allowed, divisors } from "./space.js";
 
 export interface LayoutSpace {
@@ -63,17 +64,12 @@ function expertDegrees(space: LayoutSpace, d: Degrees): readonly number[] {
   return allowed(settings.expert, possible).filter((e) => ranks % e === 0);
 }
 
-function* schedules(
-  space: LayoutSpace,
-  pipeline: number,
-  accumulation: number,
-): Generator<{ schedule: ScheduleKind; virtual: number }> {
+function schedulesOf(space: LayoutSpace, pipeline: number, accumulation: number): LayoutGroup["schedules"] {
   const { settings, can, layers } = space;
-  if (pipeline === 1) {
-    // Without a pipeline the order of micro-batches is always one forward, one backward.
-    if (allowed(settings.virtual, one).includes(1)) yield { schedule: "1f1b", virtual: 1 };
-    return;
-  }
+  // Without a pipeline the order of micro-batches is always one forward, one backward.
+  if (pipeline === 1)
+    return allowed(settings.virtual, one).includes(1) ? [{ schedule: "1f1b" as ScheduleKind, virtual: 1 }] : [];
+  const list: { schedule: ScheduleKind; virtual: number }[] = [];
   const kinds = allowed(
     settings.schedule,
     scheduleKinds.filter((k) => can.schedules.includes(k)),
@@ -83,80 +79,78 @@ function* schedules(
     const most = Math.min(traits.virtual.max, Math.floor(layers / pipeline));
     const virtuals = allowed(settings.virtual, upTo(most)).filter((v) => v >= traits.virtual.min && v <= most);
     for (const virtual of virtuals) {
-      if (!can.unevenPipeline && layers % (pipeline * virtual) !== 0) {
+      if (!can.unevenPipeline && layers % (pipeline * virtual) !== 0)
         space.reject?.("layers do not divide evenly over pipeline chunks");
-        continue;
-      }
-      if (traits.objection(pipeline, virtual, accumulation) !== undefined) {
+      else if (traits.objection(pipeline, virtual, accumulation) !== undefined)
         space.reject?.(`too few or odd micro-batches for ${schedule}`);
-        continue;
-      }
-      yield { schedule, virtual };
+      else list.push({ schedule, virtual });
     }
   }
+  return list;
 }
 
-function* shards(space: LayoutSpace, d: Degrees): Generator<{ shard: Shard; shard_group: number }> {
+function shardsOf(space: LayoutSpace, d: Degrees): LayoutGroup["shards"] {
   const { settings, can } = space;
   const ranks = d.data * d.context;
   const possible = (["none", "zero1", "zero2", "zero3", "hsdp"] as const).filter((s) => can.shards.includes(s));
-  for (const shard of allowed(settings.shard, possible)) {
-    if (ranks === 1) {
-      // One rank: all kinds of sharding are the same; report the plainest that the file allows.
-      if (shard === possible[0] || settings.shard.value.kind !== "auto") {
-        yield { shard, shard_group: 1 };
-        return;
-      }
-      continue;
-    }
-    if (shard === "hsdp") {
-      const groups = allowed(settings.shardGroup, divisors(ranks)).filter((g) => ranks % g === 0);
-      for (const shard_group of groups) if (shard_group > 1 && shard_group < ranks) yield { shard, shard_group };
-    } else yield { shard, shard_group: shard === "zero3" ? ranks : 1 };
+  const wanted: readonly Shard[] = allowed(settings.shard, possible);
+  // One rank: all kinds of sharding are the same; report the plainest that the file allows.
+  if (ranks === 1) {
+    const plainest = wanted.find((shard) => shard === possible[0] || settings.shard.value.kind !== "auto");
+    return plainest === undefined ? [] : [{ shard: plainest, shard_group: 1 }];
   }
+  return wanted.flatMap((shard): { shard: Shard; shard_group: number }[] =>
+    shard === "hsdp"
+      ? allowed(settings.shardGroup, divisors(ranks))
+          .filter((g) => ranks % g === 0 && g > 1 && g < ranks)
+          .map((shard_group) => ({ shard, shard_group }))
+      : [{ shard, shard_group: shard === "zero3" ? ranks : 1 }],
+  );
 }
 
-/** Every layout with these degrees. */
-export function* layoutsOf(space: LayoutSpace, d: Degrees): Generator<ParallelPlan> {
-  const { settings, can, globalBatch } = space;
+/** Layouts with these degrees, by expert degree and micro-batch. */
+export function* groupsOf(space: LayoutSpace, d: Degrees): Generator<Omit<LayoutGroup, "count">> {
+  const { settings, can, globalBatch, contextLength } = space;
   if (globalBatch % d.data !== 0) {
     space.reject?.("batch does not divide over data-parallel ranks");
     return;
   }
   const perRank = globalBatch / d.data;
+  const shards = shardsOf(space, d);
+  if (shards.length === 0) return;
   // Sequence parallelism has the same traffic as plain tensor parallelism and less memory: it is on wherever it can be.
   const sequence = allowed(settings.sequence, [d.tensor > 1 && can.sequence]);
+  const micros = allowed(settings.microBatch, divisors(perRank)).flatMap((micro_batch) => {
+    if (perRank % micro_batch === 0)
+      return [{ micro_batch, schedules: schedulesOf(space, d.pipeline, perRank / micro_batch) }];
+    space.reject?.("batch does not divide by the micro-batch");
+    return [];
+  });
   for (const expert of expertDegrees(space, d)) {
-    for (const micro_batch of allowed(settings.microBatch, divisors(perRank))) {
-      if (perRank % micro_batch !== 0) {
-        space.reject?.("batch does not divide by the micro-batch");
-        continue;
-      }
-      const accumulation = perRank / micro_batch;
-      for (const { schedule, virtual } of schedules(space, d.pipeline, accumulation)) {
-        for (const { shard, shard_group } of shards(space, d)) {
-          for (const s of sequence) {
-            yield {
-              data: d.data,
-              shard,
-              shard_group,
-              tensor: d.tensor,
-              sequence: s && d.tensor > 1,
-              pipeline: d.pipeline,
-              virtual,
-              context: d.context,
-              expert,
-              micro_batch,
-              accumulation,
-              schedule,
-            };
-          }
-        }
+    for (const { micro_batch, schedules } of micros) {
+      if (schedules.length === 0) continue;
+      for (const s of sequence) {
+        const parallel: ParallelPlan = {
+          data: d.data,
+          ...shards[0]!,
+          tensor: d.tensor,
+          sequence: s && d.tensor > 1,
+          pipeline: d.pipeline,
+          ...schedules[0]!,
+          context: d.context,
+          expert,
+          micro_batch,
+          accumulation: perRank / micro_batch,
+        };
+        yield { contextLength, globalBatch, parallel, shards, schedules };
       }
     }
   }
 }
 
+/** Every layout: all groups, spelt out. */
 export function* layouts(space: LayoutSpace): Generator<ParallelPlan> {
-  for (const d of degrees(space)) yield* layoutsOf(space, d);
+  for (const d of degrees(space))
+    for (const { parallel, shards, schedules } of groupsOf(space, d))
+      for (const schedule of schedules) for (const shard of shards) yield { ...parallel, ...shard, ...schedule };
 }

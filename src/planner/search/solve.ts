@@ -1,58 +1,50 @@
 /**
- * Branch and bound over configurations and layouts. Within a configuration and a pricing, calendar time and cost both
- * grow with step time, so its fastest layout is its best; configurations compete on a front of time against money.
- * A layout is skipped only when the cost model's lower bound shows that it cannot fit or cannot beat what is known.
+ * Best-first branch and bound. Within a configuration and a pricing, calendar time and cost both grow with step time, so its
+ * fastest layout is its best; configurations compete on a front of time against money. Configurations on the same machines
+ * (engines, precisions, lengths) are searched together. Groups of layouts wait in one queue by their lower bound, are spelt
+ * out only when it is their turn, and a layout is skipped only when a bound shows that it cannot fit or cannot beat what is
+ * known.
  */
 import type { Pricing } from "../../checker/pipeline.js";
 import type { Bytes, Seconds } from "../../units/index.js";
-import { calendar, costFacts, findPrice, type RunConditions, stageUsd } from "../cost/index.js";
 import type { ParallelPlan } from "../plan.js";
-import type { CostModel } from "../types.js";
+import type { BoundLimits, CostModel, LayoutGroup } from "../types.js";
+import { Axes, type AxisRecord } from "./axes.js";
 import type { Frame } from "./frame.js";
+import { Heap } from "./heap.js";
 import { type Solved, solveLayout, waysOf } from "./inner.js";
-import { degrees, layoutsOf } from "./layouts.js";
+import { degrees, groupsOf } from "./layouts.js";
 import type { Configuration, StageProblem } from "./problem.js";
-import { saveEverySeconds } from "./save.js";
+import { capacityOf, type Offer, offersOf } from "./terms.js";
 
-export interface Choice extends Solved {
+export interface Choice extends Solved, Offer {
   readonly configuration: Configuration;
   readonly pricing: Pricing;
   readonly stepSeconds: Seconds;
-  readonly seconds: Seconds;
-  /** Money, or device hours where no price is known. */
-  readonly usd: number;
-  readonly priced: boolean;
+}
+
+/** A layout of a configuration, evaluated. */
+export interface Found extends Solved {
+  readonly configuration: Configuration;
 }
 
 export interface SearchResult {
   /** Time against money, fastest first; empty: nothing fits. */
   readonly front: readonly Choice[];
-  /** Layouts of a configuration that were evaluated on the way to its best, best first. */
-  readonly runnersUp: (of: Configuration) => readonly Solved[];
+  /** The best layouts on the machines of a configuration, whatever engine or precision, best first. */
+  readonly runnersUp: (of: Configuration) => readonly Found[];
   /** Where nothing fits: the layout with the smallest peak. */
-  readonly smallest?: Solved & { readonly configuration: Configuration };
+  readonly smallest?: Found;
   readonly considered: number;
   readonly evaluated: number;
   readonly pruned: number;
   readonly reasons: ReadonlyMap<string, number>;
   readonly complete: boolean;
-  /** What each value of an axis came to, for the explanations. */
   readonly axes: (of: Configuration) => readonly AxisRecord[];
 }
 
-/** Of all layouts with one value of one axis. */
-export interface AxisRecord {
-  readonly axis: string;
-  readonly value: string;
-  fastest: Seconds;
-  smallestMisfit: Bytes;
-  /** Smallest lower bound among layouts skipped for being slower. */
-  bound: Seconds;
-}
-
-const axisNames = ["tensor", "pipeline", "context", "expert", "micro_batch", "shard", "schedule", "virtual"] as const;
-
 const beaten = "slower than a layout already found, by its lower bound";
+const misfit = "cannot fit, whatever is recomputed";
 
 /** A step time from which on the condition holds; it holds for all longer ones too. */
 function firstTrue(holds: (step: Seconds) => boolean): Seconds {
@@ -71,6 +63,8 @@ function firstTrue(holds: (step: Seconds) => boolean): Seconds {
 }
 
 const runnersKept = 6;
+/** The best and so many after it are exact; what else was evaluated on the way is only a sample. */
+const exactRunners = 1;
 
 export function search(problem: StageProblem, model: CostModel, limit = Number.POSITIVE_INFINITY): SearchResult {
   const state = new State(problem, model, limit);
@@ -78,42 +72,46 @@ export function search(problem: StageProblem, model: CostModel, limit = Number.P
   const order = problem.configurations
     .map((configuration, index) => ({ configuration, index, bound: state.idealSeconds(configuration) }))
     .sort((a, b) => a.bound * a.configuration.devices - b.bound * b.configuration.devices || a.index - b.index);
-  // Rivals on the same machines (engines, precisions, lengths) first show their best few: the strongest then prunes the rest.
   const rivals = new Map<string, Configuration[]>();
   for (const { configuration: c } of order) {
     const key = `${c.count} ${c.context.instance.name}`;
     rivals.set(key, [...(rivals.get(key) ?? []), c]);
   }
-  for (const group of rivals.values()) {
-    const prepared = group.map((c) => state.prepare(c));
-    const ranked = group.length === 1 ? prepared : [...prepared].sort((a, b) => state.probe(a) - state.probe(b));
-    for (const p of ranked) state.visit(p);
-  }
+  for (const group of rivals.values()) state.compete(group);
   return state.result();
 }
 
-interface Prepared {
+/** A configuration in the competition. */
+interface Rival {
   readonly c: Configuration;
   readonly frame: Frame;
-  readonly at: (step: Seconds) => readonly { pricing: Pricing; seconds: Seconds; usd: number; priced: boolean }[];
-  readonly hopeless: (step: Seconds) => boolean;
-  readonly open: readonly { parallel: ParallelPlan; step: Seconds; ways: number }[];
-  readonly axes: Map<string, Map<number | string, AxisRecord>>;
+  readonly offers: (step: Seconds) => readonly Offer[];
+  readonly axes: Axes;
+  /** From this step on it is beaten by other machines. */
+  readonly tooSlow: Seconds;
+  readonly ways: (chunks: number) => number;
 }
 
-/** Layouts that a configuration shows of itself before the full pass. */
-const probed = 400;
+/** A group of layouts, or one of them, that waits for its turn. `key`: the lower bound of the whole training. */
+interface Node {
+  readonly key: Seconds;
+  readonly step: Seconds;
+  readonly rival: Rival;
+  readonly ways: number;
+  readonly group?: LayoutGroup;
+  readonly parallel?: ParallelPlan;
+}
 
 class State {
   private considered = 0;
   private evaluated = 0;
   private readonly reasons = new Map<string, number>();
-  private axes = new Map<string, Map<number | string, AxisRecord>>();
-  private readonly axesBy = new Map<Configuration, ReadonlyMap<string, ReadonlyMap<number | string, AxisRecord>>>();
+  private readonly axesBy = new Map<Configuration, Axes>();
   private choices: Choice[] = [];
-  private readonly solved = new Map<Configuration, Solved[]>();
-  private smallest: (Solved & { configuration: Configuration }) | undefined;
+  private readonly foundBy = new Map<Configuration, readonly Found[]>();
+  private smallest: Found | undefined;
   private stopped = false;
+  private least: { readonly peak: Bytes; readonly rival: Rival; readonly group: LayoutGroup } | undefined;
 
   constructor(
     private readonly problem: StageProblem,
@@ -121,30 +119,45 @@ class State {
     private readonly limit: number,
   ) {}
 
-  /** Time of a step at the full peak rate of all devices. */
+  /** Time of training at the full peak rate of all devices. */
   idealSeconds(c: Configuration): Seconds {
     const peak = c.context.accelerator.peakFlops;
     const rate = Math.max(...Object.values(peak).map((v) => v ?? 0), 1);
     return (6 * this.problem.policy.activeParameters * c.globalBatch * c.contextLength * c.steps) / (rate * c.devices);
   }
 
-  private terms(
-    c: Configuration,
-    pricing: Pricing,
-  ): { conditions: RunConditions; usd: (total: Seconds) => number; priced: boolean } {
-    const conditions = conditionsOf(this.problem, c, pricing);
-    const price = findPrice(this.problem.hardware, c.context.instance.name, pricing, regionOf(this.problem));
-    const priced = conditions.local || (price?.usdPerHour ?? null) !== null;
-    const usd = (total: Seconds): number =>
-      stageUsd(price, c.count, pricing, conditions, total) ?? (total * c.devices) / 3600;
-    return { conditions, usd, priced };
+  /** Finds the best layout of configurations that share their machines. */
+  compete(group: readonly Configuration[]): void {
+    const queue = new Heap<Node>();
+    for (const c of group) this.enter(this.rivalOf(c), queue);
+    const found: Found[] = [];
+    /** Work from which on nothing matters. */
+    const limitOf = ({ c, tooSlow }: Rival): Seconds => {
+      const last = found[exactRunners];
+      return last === undefined ? tooSlow : Math.min(tooSlow, workOf(last) / c.steps);
+    };
+    for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
+      const { rival, step, ways } = node;
+      const threshold = limitOf(rival);
+      if (step >= threshold) {
+        this.count(beaten, ways);
+        if (node.group !== undefined) rival.axes.group(node.group, "bound", step);
+        else rival.axes.slow(node.parallel!, step);
+      } else if (node.group !== undefined) this.spellOut(rival, node.group, threshold, queue);
+      else if (this.stopped || this.evaluated >= this.limit) {
+        this.stopped = true;
+        this.count("not looked at: limit reached", ways);
+      } else this.solve(rival, node.parallel!, ways, threshold, found);
+    }
+    const [best] = found;
+    for (const c of group) this.foundBy.set(c, found);
+    if (best !== undefined) this.keep(best);
   }
 
-  /** Enumerates and bounds the layouts of a configuration. */
-  prepare(c: Configuration): Prepared {
-    this.axes = new Map();
-    this.axesBy.set(c, this.axes);
-    const { context, count, contextLength, globalBatch, devices } = c;
+  private rivalOf(c: Configuration): Rival {
+    const axes = new Axes();
+    this.axesBy.set(c, axes);
+    const { context, count, contextLength, globalBatch } = c;
     const frame: Frame = {
       model: this.model,
       context,
@@ -153,16 +166,23 @@ class State {
       globalBatch,
       capacity: capacityOf(this.problem, c),
     };
-    const terms = this.problem.pricings.map((pricing) => ({ pricing, ...this.terms(c, pricing) }));
-    const at = (step: Seconds) =>
-      terms.map((t) => {
-        const { totalSeconds } = calendar(step * c.steps, withSave(this.problem, t.conditions, step));
-        return { pricing: t.pricing, seconds: totalSeconds, usd: t.usd(totalSeconds), priced: t.priced };
-      });
-    /** A layout this slow would be beaten under every pricing by what is known from other configurations. */
+    const offers = offersOf(this.problem, c);
     const hopeless = (step: Seconds): boolean =>
-      at(step).every((p) => this.choices.some((q) => q.seconds <= p.seconds && q.usd <= p.usd));
+      offers(step).every((p) => this.choices.some((q) => q.seconds <= p.seconds && q.money <= p.money));
     const tooSlow = this.choices.length === 0 ? Number.POSITIVE_INFINITY : firstTrue(hopeless);
+    const known = new Map<number, number>();
+    const ways = (chunks: number): number => {
+      const n = known.get(chunks) ?? waysOf(frame, chunks);
+      known.set(chunks, n);
+      return n;
+    };
+    return { c, frame, offers, axes, tooSlow, ways };
+  }
+
+  /** Bounds the groups of a configuration. */
+  private enter(rival: Rival, queue: Heap<Node>): void {
+    const { c, frame, axes } = rival;
+    const { context, count, contextLength, globalBatch, devices } = c;
     const space = {
       settings: this.problem.stage.parallel,
       can: context.engine.can,
@@ -171,204 +191,124 @@ class State {
       devices,
       contextLength,
       globalBatch,
-      reject: (why: string) => this.count(why, 0),
+      reject: (why: string) => this.count(why, 1),
     };
-    // Bounds first, then from the most to the least promising: the first evaluations then prune nearly all the rest.
-    const open: { parallel: ParallelPlan; step: Seconds; ways: number }[] = [];
+    const limits: BoundLimits = { peakBytes: frame.capacity, stepSeconds: rival.tooSlow };
     for (const d of degrees(space)) {
-      for (const parallel of layoutsOf(space, d)) {
-        const ways = waysOf(frame, parallel);
+      for (const bare of groupsOf(space, d)) {
+        const group: LayoutGroup = { ...bare, count };
+        let ways = 0;
+        for (const s of group.schedules) ways += rival.ways(d.pipeline * s.virtual);
+        ways *= group.shards.length;
         this.considered += ways;
-        const bound = this.model.lowerBound(context, { count, contextLength, globalBatch, parallel });
-        if (bound.peakBytes > frame.capacity) {
-          this.count("cannot fit, whatever is recomputed", ways);
-          this.misfit(parallel, bound.peakBytes);
-          this.remember(frame, c, parallel, bound.peakBytes);
-          continue;
-        }
-        if (bound.stepSeconds >= tooSlow) {
+        const bound = this.model.groupBound?.(context, group, limits) ?? { stepSeconds: 0, peakBytes: 0 };
+        if (bound.stepSeconds === Number.POSITIVE_INFINITY || bound.peakBytes > frame.capacity) {
+          this.count(misfit, ways);
+          axes.group(group, "smallestMisfit", bound.peakBytes);
+          if (this.least === undefined || bound.peakBytes < this.least.peak)
+            this.least = { peak: bound.peakBytes, rival, group };
+        } else if (bound.stepSeconds >= rival.tooSlow) {
           this.count(beaten, ways);
-          this.slow(parallel, bound.stepSeconds);
-          continue;
-        }
-        open.push({ parallel, step: bound.stepSeconds, ways });
+          axes.group(group, "bound", bound.stepSeconds);
+        } else queue.push({ key: bound.stepSeconds * c.steps, step: bound.stepSeconds, rival, ways, group });
       }
     }
-    open.sort((a, b) => a.step - b.step);
-    return { c, frame, at, hopeless, open, axes: this.axes };
   }
 
-  /** Work of the fastest of the first few layouts; they are looked at again in the full pass, from the cost model's caches. */
-  probe({ c, frame, open }: Prepared): number {
-    let best = Number.POSITIVE_INFINITY;
-    for (const { parallel } of open.slice(0, probed)) {
-      const { best: solved } = solveLayout(frame, parallel, best);
-      if (solved !== undefined) best = solved.evaluation.stepSeconds;
+  private spellOut(rival: Rival, group: LayoutGroup, threshold: Seconds, queue: Heap<Node>): void {
+    const { c, frame, axes } = rival;
+    const limits: BoundLimits = { peakBytes: frame.capacity, stepSeconds: threshold };
+    for (const schedule of group.schedules) {
+      const ways = rival.ways(group.parallel.pipeline * schedule.virtual);
+      for (const shard of group.shards) {
+        const parallel: ParallelPlan = { ...group.parallel, ...shard, ...schedule };
+        const { stepSeconds: step, peakBytes } = this.model.lowerBound(c.context, { ...group, parallel }, limits);
+        if (step === Number.POSITIVE_INFINITY || peakBytes > frame.capacity) {
+          this.count(misfit, ways);
+          axes.misfit(parallel, peakBytes);
+          if (this.least === undefined || peakBytes < this.least.peak)
+            this.least = { peak: peakBytes, rival, group: { ...group, shards: [shard], schedules: [schedule] } };
+        } else if (step >= threshold) {
+          this.count(beaten, ways);
+          axes.slow(parallel, step);
+        } else queue.push({ key: step * c.steps, step, rival, ways, parallel });
+      }
     }
-    return best * c.steps;
   }
 
-  visit({ c, frame, at, hopeless, open, axes }: Prepared): void {
-    if (this.stopped) return;
-    this.axes = axes;
-    const tooSlow = this.choices.length === 0 ? Number.POSITIVE_INFINITY : firstTrue(hopeless);
-    const found: Solved[] = [];
-    const threshold = (): Seconds => Math.min(tooSlow, found[0]?.evaluation.stepSeconds ?? Number.POSITIVE_INFINITY);
-    for (const { parallel, step, ways } of open) {
-      if (step >= threshold()) {
-        this.count(beaten, ways);
-        this.slow(parallel, step);
-        continue;
-      }
-      if (this.evaluated >= this.limit) {
-        this.stopped = true;
-        this.count("not looked at: limit reached", ways);
-        continue;
-      }
-      const inner = solveLayout(frame, parallel, threshold());
-      this.evaluated += inner.evaluated;
-      if (inner.evaluated < ways) this.count("more recomputation than needed", ways - inner.evaluated);
-      if (inner.best !== undefined) {
-        insert(found, inner.best);
-        this.fast(parallel, inner.best.evaluation.stepSeconds);
-      } else if (inner.smallest !== undefined) {
-        this.misfit(parallel, inner.smallest.evaluation.peakBytes);
-        this.keepSmallest(inner.smallest, c);
-      }
+  private solve(rival: Rival, parallel: ParallelPlan, ways: number, threshold: Seconds, found: Found[]): void {
+    const inner = solveLayout(rival.frame, parallel, threshold);
+    this.evaluated += inner.evaluated;
+    if (inner.evaluated < ways) this.count("more recomputation than needed", ways - inner.evaluated);
+    if (inner.best !== undefined) {
+      insert(found, { ...inner.best, configuration: rival.c });
+      rival.axes.fast(parallel, inner.best.evaluation.stepSeconds);
+    } else if (inner.smallest !== undefined) {
+      rival.axes.misfit(parallel, inner.smallest.evaluation.peakBytes);
+      this.keepSmallest({ ...inner.smallest, configuration: rival.c });
     }
-    const [best] = found;
-    if (best === undefined) return;
-    this.solved.set(c, found);
-    for (const p of at(best.evaluation.stepSeconds)) {
-      const choice: Choice = {
+  }
+
+  /** The front of time and money. */
+  private keep(best: Found): void {
+    const { configuration: c, evaluation } = best;
+    for (const offer of offersOf(this.problem, c)(evaluation.stepSeconds)) {
+      if (this.choices.some((q) => q.seconds <= offer.seconds && q.money <= offer.money)) continue;
+      this.choices = this.choices.filter((q) => !(offer.seconds <= q.seconds && offer.money <= q.money));
+      this.choices.push({
         ...best,
-        candidate: { ...best.candidate, pricing: p.pricing },
-        configuration: c,
-        pricing: p.pricing,
-        stepSeconds: best.evaluation.stepSeconds,
-        seconds: p.seconds,
-        usd: p.usd,
-        priced: p.priced,
-      };
-      if (this.choices.some((q) => q.seconds <= choice.seconds && q.usd <= choice.usd)) continue;
-      this.choices = this.choices.filter((q) => !(choice.seconds <= q.seconds && choice.usd <= q.usd));
-      this.choices.push(choice);
+        ...offer,
+        candidate: { ...best.candidate, pricing: offer.pricing },
+        stepSeconds: evaluation.stepSeconds,
+      });
     }
   }
 
-  private leastBound = Number.POSITIVE_INFINITY;
-  private least: { frame: Frame; configuration: Configuration; parallel: ParallelPlan } | undefined;
-
-  /** The most nearly fitting of the layouts that were never evaluated. */
-  private remember(frame: Frame, configuration: Configuration, parallel: ParallelPlan, peak: Bytes): void {
-    if (peak >= this.leastBound) return;
-    this.leastBound = peak;
-    this.least = { frame, configuration, parallel };
-  }
-
-  private keepSmallest(solved: Solved, configuration: Configuration): void {
-    if (this.smallest === undefined || solved.evaluation.peakBytes < this.smallest.evaluation.peakBytes)
-      this.smallest = { ...solved, configuration };
+  private keepSmallest(found: Found): void {
+    if (this.smallest === undefined || found.evaluation.peakBytes < this.smallest.evaluation.peakBytes)
+      this.smallest = found;
   }
 
   private count(why: string, n: number): void {
-    this.reasons.set(why, (this.reasons.get(why) ?? 0) + Math.max(n, why.includes("divide") ? 1 : n));
+    this.reasons.set(why, (this.reasons.get(why) ?? 0) + n);
   }
 
-  private record(axis: string, value: number | string): AxisRecord {
-    let values = this.axes.get(axis);
-    if (values === undefined) {
-      values = new Map();
-      this.axes.set(axis, values);
+  /** Where nothing fits, or a limit ended the search before anything was evaluated: the least of what was bounded. */
+  private nearest(): void {
+    if (this.choices.length > 0 || this.least === undefined) return;
+    const { rival, group } = this.least;
+    for (const schedule of group.schedules) {
+      for (const shard of group.shards) {
+        const inner = solveLayout(rival.frame, { ...group.parallel, ...shard, ...schedule }, Number.POSITIVE_INFINITY);
+        this.evaluated += inner.evaluated;
+        const solved = inner.best ?? inner.smallest;
+        if (solved !== undefined) this.keepSmallest({ ...solved, configuration: rival.c });
+      }
     }
-    let record = values.get(value);
-    if (record === undefined) {
-      const never = Number.POSITIVE_INFINITY;
-      record = { axis, value: String(value), fastest: never, smallestMisfit: never, bound: never };
-      values.set(value, record);
-    }
-    return record;
-  }
-  private each(p: ParallelPlan, change: (r: AxisRecord) => void): void {
-    for (const axis of axisNames) change(this.record(axis, p[axis]));
-  }
-  private fast(p: ParallelPlan, step: Seconds): void {
-    this.each(p, (r) => {
-      r.fastest = Math.min(r.fastest, step);
-    });
-  }
-  private slow(p: ParallelPlan, step: Seconds): void {
-    this.each(p, (r) => {
-      r.bound = Math.min(r.bound, step);
-    });
-  }
-  private misfit(p: ParallelPlan, peak: Bytes): void {
-    this.each(p, (r) => {
-      r.smallestMisfit = Math.min(r.smallestMisfit, peak);
-    });
   }
 
   result(): SearchResult {
-    // A limit may end the search before anything was evaluated.
-    if (this.choices.length === 0 && this.least !== undefined) {
-      const { frame, configuration, parallel } = this.least;
-      const inner = solveLayout(frame, parallel, Number.POSITIVE_INFINITY);
-      this.evaluated += inner.evaluated;
-      const solved = inner.best ?? inner.smallest;
-      if (solved !== undefined) this.keepSmallest(solved, configuration);
-    }
-    const frontier = [...this.choices].sort((a, b) => a.seconds - b.seconds);
+    this.nearest();
     return {
-      front: frontier,
-      runnersUp: (of) => this.solved.get(of) ?? [],
+      front: [...this.choices].sort((a, b) => a.seconds - b.seconds),
+      runnersUp: (of) => this.foundBy.get(of) ?? [],
       ...(this.smallest === undefined ? {} : { smallest: this.smallest }),
       considered: this.considered,
       evaluated: this.evaluated,
       pruned: Math.max(0, this.considered - this.evaluated),
       reasons: this.reasons,
       complete: !this.stopped,
-      axes: (of) => [...(this.axesBy.get(of)?.values() ?? [])].flatMap((values) => [...values.values()]),
+      axes: (of) => this.axesBy.get(of)?.all() ?? [],
     };
   }
 }
 
+const workOf = ({ configuration, evaluation }: Found): Seconds => evaluation.stepSeconds * configuration.steps;
+
 /** Keeps the list sorted and short; equal times keep the first. */
-function insert(found: Solved[], solved: Solved): void {
+function insert(found: Found[], solved: Found): void {
   let i = found.length;
-  while (i > 0 && found[i - 1]!.evaluation.stepSeconds > solved.evaluation.stepSeconds) i--;
+  while (i > 0 && workOf(found[i - 1]!) > workOf(solved)) i--;
   found.splice(i, 0, solved);
   if (found.length > runnersKept) found.pop();
 }
-
-export const regionOf = (problem: StageProblem): string => problem.cluster.region?.value ?? "us-east-1";
-
-/** What the plan may use of a device's memory. */
-export function capacityOf(problem: StageProblem, c: Configuration): Bytes {
-  const device = c.context.instance.acceleratorMemoryBytes ?? c.context.accelerator.memoryBytes;
-  const budget = problem.pipeline.budget.memory?.value;
-  if (budget === undefined) return device;
-  return Math.min(device, budget.unit === "ratio" ? device * budget.amount : budget.amount);
-}
-
-/** Weights in 2 bytes, master copy and optimizer state of what is trained in 12. */
-const checkpointBytes = (problem: StageProblem): Bytes =>
-  2 * problem.policy.parameters + 12 * problem.policy.trainableParameters;
-
-export function conditionsOf(problem: StageProblem, c: Configuration, pricing: Pricing): RunConditions {
-  const price = findPrice(problem.hardware, c.context.instance.name, pricing, regionOf(problem));
-  return {
-    devices: c.devices,
-    machines: c.count,
-    spot: pricing === "spot",
-    interruptionsPerHour: price?.interruptionsPerHour ?? defaultInterruptions,
-    checkpointBytes: checkpointBytes(problem),
-    local: problem.cluster.provider.value === "local",
-  };
-}
-
-const defaultInterruptions = costFacts.spotInterruptionsPerHour.value;
-
-export const withSave = (problem: StageProblem, conditions: RunConditions, step: Seconds): RunConditions => {
-  const saveEvery = saveEverySeconds(problem.stage, step);
-  return saveEvery === undefined ? conditions : { ...conditions, saveEvery };
-};

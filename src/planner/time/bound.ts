@@ -1,7 +1,27 @@
-/** Below every candidate of given degrees, whatever its split, recomputation, schedule. */
-import type { Candidate, StageContext } from "../types.js";
-import { layerNumbers } from "./job.js";
+/**
+ * Below every candidate of given degrees, whatever its split of layers, recomputation, and (for a group) sharding and
+ * schedule. The bound on time knows the memory: ranks hold real numbers of layers and recompute real shares of them, under
+ * each rank's memory; the least time of the slowest rank in which they still hold the whole stack is found by bisection.
+ */
+
+import { contextBytes } from "../memory/plan.js";
+import { inFlight, keptBytes, passedBytes } from "../memory/rank.js";
+import { scheduleTraits } from "../schedule/index.js";
+import type { Bound, BoundLimits, Candidate, LayoutGroup, StageContext } from "../types.js";
+import { type Job, type LayerNumbers, layerNumbers, type Part } from "./job.js";
 import { jobOfDegrees } from "./job-of-candidate.js";
+import type { ModelShape } from "./shape.js";
+import {
+  again,
+  bubbleSeconds,
+  dataSeconds,
+  fixedSeconds,
+  gatherGroup,
+  gatherTraffic,
+  optimizerSeconds,
+  passSeconds,
+  underGather,
+} from "./step.js";
 
 const counts = new WeakMap<readonly string[], ReadonlyMap<string, number>>();
 function countsOf(stack: readonly string[]): ReadonlyMap<string, number> {
@@ -13,48 +33,440 @@ function countsOf(stack: readonly string[]): ReadonlyMap<string, number> {
   return made;
 }
 
-/** The slowest rank is no faster than the mean, the fullest no emptier; a gather or recomputation only adds. */
+/** Kinds of blocks, the commonest first. */
+const blocksBy = new WeakMap<readonly string[], readonly (readonly [kind: string, count: number])[]>();
+function blocksOf({ stack, kinds }: ModelShape): readonly (readonly [kind: string, count: number])[] {
+  const found = blocksBy.get(stack);
+  if (found !== undefined) return found;
+  const made = [...countsOf(stack)].filter(([k]) => kinds[k]!.role === "block").sort((a, b) => b[1] - a[1]);
+  blocksBy.set(stack, made);
+  return made;
+}
+
+/** Rounding of sums in another order must not lift a bound above what it bounds. */
+const slack = 1 - 1e-6;
+
+/** What a stage lets be recomputed and moved away. */
+interface Freedom {
+  /** Ways that one layer may be treated; more may be mixed from them. */
+  readonly modes: readonly Part["mode"][];
+  /** Any op may be dropped: what is kept, and at what price, is unknown. */
+  readonly anything: boolean;
+  readonly optimizerOnHost: boolean;
+}
+
+const freedoms = new WeakMap<StageContext, Freedom>();
+function freedomOf(context: StageContext): Freedom {
+  const known = freedoms.get(context);
+  if (known !== undefined) return known;
+  const { can } = context.engine;
+  const offload = context.stage.offload.value;
+  const mayOffload = (what: "activations" | "optimizer"): boolean =>
+    offload.kind === "auto"
+      ? can.offload.some((o) => o === what || o === "both")
+      : (offload.kind === "fixed" ? [offload.value] : offload.kind === "choice" ? offload.options : [what]).some(
+          (o) => o === what || o === "both",
+        );
+  const setting = context.stage.recompute.value;
+  const wanted = setting.kind === "fixed" ? [setting.value] : setting.kind === "choice" ? setting.options : undefined;
+  const modes = new Set<Part["mode"]>();
+  let anything = mayOffload("activations");
+  if (wanted === undefined) {
+    const offers = (mode: string): boolean => can.recompute.includes(mode as never);
+    if (offers("ops") || offers("perLayer")) anything = true;
+    if (offers("none") || offers("every") || offers("block")) modes.add("none");
+    if (offers("selective")) modes.add("selective");
+    if (offers("full") || offers("every") || offers("block")) modes.add("full");
+  } else {
+    for (const w of wanted) {
+      if (w.kind === "ops") anything = true;
+      else if (w.kind === "every") modes.add("none").add("full");
+      else modes.add(w.kind);
+    }
+  }
+  const made = {
+    modes: modes.size === 0 ? (["none"] as const) : [...modes],
+    anything,
+    optimizerOnHost: mayOffload("optimizer"),
+  };
+  freedoms.set(context, made);
+  return made;
+}
+
+/** Bytes of weights, gradients and optimizer state for each element, whatever the moment of the peak. */
+interface StateBytes {
+  readonly dense: number;
+  readonly expert: number;
+  readonly frozen: number;
+}
+
+function stateBytes(job: Job, onHost: boolean): StateBytes {
+  const { layout, numeric } = job;
+  const sharded = layout.shard === "zero3" || layout.shard === "hsdp";
+  const held = sharded ? layout.shardGroup : 1;
+  const state = layout.shard === "none" ? 1 : sharded ? layout.shardGroup : layout.data * layout.context;
+  const split = sharded || layout.shard === "zero2" ? state : 1;
+  // At the loss FSDP has gradients only where micro-batches are accumulated.
+  const gradients = sharded && layout.accumulation === 1 ? 0 : numeric.gradients;
+  const optimizer = onHost ? 0 : numeric.optimizer;
+  const e = layout.expert;
+  return {
+    dense: numeric.weights / held + gradients / split + optimizer / state,
+    expert:
+      numeric.weights / Math.max(1, held / e) + gradients / Math.max(1, split / e) + optimizer / Math.max(1, state / e),
+    frozen: 1 / held,
+  };
+}
+
+/** The least of each figure over several ways of sharding; of hybrid ones the widest group is enough. */
+function leastState(
+  context: StageContext,
+  { parallel, shards, contextLength }: LayoutGroup,
+  onHost: boolean,
+): StateBytes {
+  let dense = Number.POSITIVE_INFINITY;
+  let expert = Number.POSITIVE_INFINITY;
+  let frozen = Number.POSITIVE_INFINITY;
+  for (const [i, s] of shards.entries()) {
+    if (s.shard === "hsdp" && shards[i + 1]?.shard === "hsdp" && shards[i + 1]!.shard_group >= s.shard_group) continue;
+    const one = stateBytes(jobOfDegrees(context, { ...parallel, ...s }, contextLength), onHost);
+    dense = Math.min(dense, one.dense);
+    expert = Math.min(expert, one.expert);
+    frozen = Math.min(frozen, one.frozen);
+  }
+  return { dense, expert, frozen };
+}
+
+const bytesOf = (n: LayerNumbers, s: StateBytes): number =>
+  (n.memory.trainable - n.memory.expert) * s.dense + n.memory.expert * s.expert + n.memory.frozenBytes * s.frozen;
+
+/** Least seconds and bytes of a kind of layer over the ways that it may be treated. */
+interface KindBound {
+  readonly weight: number;
+  /** Of the fastest way. */
+  readonly seconds: number;
+  readonly kept: number;
+  /** Kept at least, and seconds that each byte less costs at best. */
+  readonly least: number;
+  readonly price: number;
+}
+
+function keptLeast(job: Job, freedom: Freedom, kind: string): number {
+  if (freedom.anything) return 0;
+  return freedom.modes.reduce(
+    (least, mode) => Math.min(least, keptBytes(job, { kind, mode, ops: [], offloaded: false, count: 1 })),
+    Number.POSITIVE_INFINITY,
+  );
+}
+
+function kindBound(job: Job, freedom: Freedom, state: StateBytes, kind: string): KindBound {
+  const numbers = layerNumbers(job, kind);
+  const { time, memory } = numbers;
+  const group = gatherGroup(job);
+  const traffic = group === undefined ? undefined : gatherTraffic(job, memory, group);
+  const ways = freedom.modes.map((mode) => {
+    const part: Part = { kind, mode, ops: [], offloaded: false, count: 1 };
+    const more = again(job, part);
+    const forward = time.forward + time.forwardComm;
+    const backward = time.backward + time.backwardComm + more.seconds + more.comm;
+    return {
+      kept: keptBytes(job, part),
+      seconds:
+        traffic === undefined
+          ? forward + backward
+          : underGather(job.rates, forward, traffic.gathered) +
+            underGather(job.rates, backward, traffic.gathered + traffic.reduced),
+    };
+  });
+  const fastest = ways.reduce((a, b) =>
+    b.seconds < a.seconds || (b.seconds === a.seconds && b.kept < a.kept) ? b : a,
+  );
+  let price = freedom.anything ? 0 : Number.POSITIVE_INFINITY;
+  let least = freedom.anything ? 0 : fastest.kept;
+  for (const w of ways) {
+    if (w.kept >= fastest.kept) continue;
+    price = Math.min(price, (w.seconds - fastest.seconds) / (fastest.kept - w.kept));
+    least = Math.min(least, w.kept);
+  }
+  return {
+    weight: bytesOf(numbers, state),
+    seconds: fastest.seconds,
+    kept: fastest.kept,
+    least,
+    price: Number.isFinite(price) ? price : 0,
+  };
+}
+
+/** Kinds of blocks that weigh about as much as the commonest: the bound counts these alike, and others not at all. */
+interface Alike {
+  readonly kinds: readonly string[];
+  readonly layers: number;
+  readonly weight: number;
+  readonly least: number;
+  /** There are no other kinds: each rank has at least one of these. */
+  readonly all: boolean;
+}
+
+function alike(job: Job, state: StateBytes, freedom: Freedom): Alike {
+  const blocks = blocksOf(job.shape);
+  const commonest = bytesOf(layerNumbers(job, blocks[0]![0]), state);
+  const kinds: string[] = [];
+  let layers = 0;
+  let weight = commonest;
+  let least = Number.POSITIVE_INFINITY;
+  for (const [kind, count] of blocks) {
+    const own = bytesOf(layerNumbers(job, kind), state);
+    if (own < 0.8 * commonest) continue;
+    kinds.push(kind);
+    layers += count;
+    weight = Math.min(weight, own);
+    least = Math.min(least, keptLeast(job, freedom, kind));
+  }
+  return { kinds, layers, weight, least, all: kinds.length === blocks.length };
+}
+
+/** What each rank has left for blocks: bytes that are taken, micro-batches in flight, seconds that are taken. Reused. */
+class Rooms {
+  size = 0;
+  fixed = new Float64Array(64);
+  flight = new Float64Array(64);
+  taken = new Float64Array(64);
+  reset(size: number): void {
+    this.size = size;
+    if (size <= this.fixed.length) return;
+    this.fixed = new Float64Array(2 * size);
+    this.flight = new Float64Array(2 * size);
+    this.taken = new Float64Array(2 * size);
+  }
+}
+const rooms = new Rooms();
+
+/** The rank of the last chunk, where all schedules agree on it. */
+function headRank(pipeline: number, schedules: LayoutGroup["schedules"]): number | undefined {
+  const ranks = new Set(schedules.map((s) => scheduleTraits(s.schedule).rankOf(pipeline * s.virtual - 1, pipeline)));
+  return ranks.size === 1 ? [...ranks][0] : undefined;
+}
+
+/** Each rank's room; without `member`, of the most favourable sharding and schedule. */
+function fillRooms(job: Job, state: StateBytes, last: number | undefined, member: boolean, timed: boolean): void {
+  const { layout, rates, shape, numeric } = job;
+  const { stack } = rates;
+  const p = layout.pipeline;
+  const first = layerNumbers(job, shape.stack[0]!);
+  const blocks = blocksOf(shape).map(([kind]) => layerNumbers(job, kind));
+  /** Each rank has at least one block: the least that any asks for. */
+  const leastOf = (figure: (n: LayerNumbers) => number): number =>
+    blocks.reduce((least, n) => Math.min(least, figure(n)), Number.POSITIVE_INFINITY);
+  const head = layerNumbers(job, shape.stack.at(-1)!);
+  const group = member ? gatherGroup(job) : undefined;
+  const gathers = stack.overlap.fsdpPrefetch ? 2 : 1;
+  const buffers = (n: LayerNumbers): number =>
+    group === undefined
+      ? 0
+      : gathers * (n.memory.trainable + n.memory.frozen) * numeric.gather + n.memory.trainable * numeric.reduce;
+  const exposed = group !== undefined && timed ? 2 * leastOf((n) => gatherTraffic(job, n.memory, group).gathered) : 0;
+  const cached = stack.cachedWeightGradients ? 2 * leastOf((n) => n.memory.cached) : 0;
+  const passed = passedBytes(job);
+  const secondsOf = (n: LayerNumbers): number =>
+    timed ? n.time.forward + n.time.forwardComm + n.time.backward + n.time.backwardComm : 0;
+  const loss = head.memory.logits * stack.lossBytesPerLogit * job.logitsCopies;
+  const blockBuffers = leastOf(buffers);
+  const blockTemporary = leastOf((n) => n.memory.backwardTemporary);
+  const embedded = !(shape.tied && (p === 1 || last !== p - 1));
+  rooms.reset(p);
+  for (let rank = 0; rank < p; rank++) {
+    const flight = member || p === 1 ? inFlight(job, rank) : Math.min(layout.accumulation, p - rank);
+    let fixed = cached + passed * flight;
+    let taken = exposed;
+    let temporary = blockTemporary;
+    let gathered = blockBuffers;
+    if (rank === 0 && embedded) {
+      fixed += bytesOf(first, state) + first.memory.saved * flight;
+      taken += secondsOf(first);
+    }
+    if (rank === last) {
+      fixed += bytesOf(head, state) + head.memory.saved * flight;
+      taken += secondsOf(head);
+      temporary = Math.max(temporary, loss);
+      gathered = Math.max(gathered, buffers(head));
+    }
+    rooms.fixed[rank] = fixed + temporary + gathered;
+    rooms.flight[rank] = flight;
+    rooms.taken[rank] = taken;
+  }
+}
+
+/** The least peak with which ranks can hold all layers, each at least one; recomputing all that may be. */
+function leastPeak({ layers, weight, least, all }: Alike): number {
+  const { size, fixed, flight } = rooms;
+  let peak = 0;
+  const one = all ? weight : 0;
+  const kept = all ? least : 0;
+  for (let r = 0; r < size; r++) peak = Math.max(peak, fixed[r]! + one + kept * flight[r]!);
+  let level = Number.POSITIVE_INFINITY;
+  // Ranks that are full before the level is reached hold nothing: without them it is lower.
+  for (;;) {
+    let sum = layers;
+    let per = 0;
+    let now = 0;
+    for (let r = 0; r < size; r++) {
+      if (fixed[r]! >= level) continue;
+      const each = Math.max(1, weight + least * flight[r]!);
+      sum += fixed[r]! / each;
+      per += 1 / each;
+      now++;
+    }
+    if (now === 0) return peak;
+    level = sum / per;
+    let below = 0;
+    for (let r = 0; r < size; r++) if (fixed[r]! < level) below++;
+    if (below === now) return Math.max(peak, level);
+  }
+}
+
+/** The least seconds that the slowest rank takes for a micro-batch, so that all layers are held within `capacity`. */
+function leastSlowest(layers: number, k: KindBound, capacity: number, floor: number): number {
+  const { size, fixed, flight, taken } = rooms;
+  const freed = k.kept - k.least;
+  const extra = freed * k.price;
+  const enough = layers * slack;
+  const holds = (limit: number): boolean => {
+    let n = 0;
+    for (let r = 0; r < size; r++) {
+      const time = limit - taken[r]!;
+      const bytes = capacity - fixed[r]!;
+      if (time <= 0 || bytes <= 0) continue;
+      const all = k.weight + flight[r]! * k.kept;
+      const byTime = time / k.seconds;
+      if (byTime * all <= bytes) n += byTime;
+      else {
+        const share = (time * all - bytes * k.seconds) / (bytes * extra + time * flight[r]! * freed);
+        n += share < 1 ? time / (k.seconds + share * extra) : bytes / (all - flight[r]! * freed);
+      }
+    }
+    return n >= enough;
+  };
+  if (holds(floor)) return floor;
+  let low = floor;
+  let high = Math.max(2 * floor, 1e-9);
+  for (let doublings = 0; !holds(high); doublings++) {
+    if (doublings > 60) return Number.POSITIVE_INFINITY;
+    low = high;
+    high *= 2;
+  }
+  for (let i = 0; i < 12; i++) {
+    const middle = (low + high) / 2;
+    if (holds(middle)) high = middle;
+    else low = middle;
+  }
+  return low;
+}
+
+interface Totals {
+  readonly trainable: number;
+  readonly expert: number;
+  readonly states: number;
+}
+
+function totalsOf(job: Job, state: StateBytes): Totals {
+  let trainable = 0;
+  let expert = 0;
+  let states = 0;
+  for (const [kind, count] of countsOf(job.shape.stack)) {
+    const n = layerNumbers(job, kind);
+    const twice = job.shape.tied && job.shape.kinds[kind]!.role === "embedding";
+    const times = twice ? count - 1 : count;
+    trainable += times * n.memory.trainable;
+    expert += times * n.memory.expert;
+    states += times * bytesOf(n, state);
+  }
+  return { trainable, expert, states };
+}
+
+/** Forward and backward of the whole stack for one micro-batch, each layer in its fastest way. */
+function stackSeconds(job: Job, freedom: Freedom, state: StateBytes): number {
+  let seconds = 0;
+  for (const [kind, count] of countsOf(job.shape.stack)) {
+    const block = job.shape.kinds[kind]!.role === "block";
+    seconds += count * kindBound(job, block ? freedom : rigid, state, kind).seconds;
+  }
+  return seconds;
+}
+const rigid: Freedom = { modes: ["none"], anything: false, optimizerOnHost: false };
+
+/** All kinds that count, at the least of each figure. */
+function poolOf(job: Job, freedom: Freedom, state: StateBytes, kinds: readonly string[]): KindBound {
+  return kinds
+    .map((kind) => kindBound(job, freedom, state, kind))
+    .reduce((a, b) => ({
+      weight: Math.min(a.weight, b.weight),
+      seconds: Math.min(a.seconds, b.seconds),
+      kept: Math.min(a.kept, b.kept),
+      least: Math.min(a.least, b.least),
+      price: Math.min(a.price, b.price),
+    }));
+}
+
+/** Without a limit nothing is ruled out, not even by the device. */
+const capacityOf = (job: Job, { peakBytes }: BoundLimits): number =>
+  Number.isFinite(peakBytes)
+    ? Math.min(peakBytes, (job.rates.machine.memoryBytes - contextBytes(job)) / 1.01)
+    : peakBytes;
+
+const unlimited: BoundLimits = { peakBytes: Number.POSITIVE_INFINITY, stepSeconds: Number.POSITIVE_INFINITY };
+
+/** Of one layout. Infinite seconds: it cannot fit within `limits.peakBytes`. From `limits.stepSeconds` on it need not be tight. */
 export function lowerBound(
   context: StageContext,
   partial: Pick<Candidate, "count" | "contextLength" | "globalBatch" | "parallel">,
-): { readonly stepSeconds: number; readonly peakBytes: number } {
+  limits: BoundLimits = unlimited,
+): Bound {
   const job = jobOfDegrees(context, partial.parallel, partial.contextLength);
-  const { layout, numeric, shape, rates } = job;
-  let seconds = 0;
-  let trainable = 0;
-  let expert = 0;
-  let frozen = 0;
-  for (const [kind, count] of countsOf(shape.stack)) {
-    const { time, memory } = layerNumbers(job, kind);
-    seconds += count * (time.forward + time.backward + time.forwardComm + time.backwardComm);
-    trainable += count * memory.trainable;
-    expert += count * memory.expert;
-    frozen += count * memory.frozenBytes;
-    if (shape.tied && shape.kinds[kind]!.role === "embedding") {
-      trainable -= memory.trainable;
-      frozen -= memory.frozenBytes;
-    }
-  }
-  const sharded = layout.shard === "zero3" || layout.shard === "hsdp";
-  const replicas = layout.data * layout.context;
-  const held = sharded ? layout.shardGroup : 1;
-  const state = layout.shard === "none" ? 1 : sharded ? layout.shardGroup : replicas;
-  const dense = trainable - expert;
-  const setting = context.stage.offload.value;
-  const mayOffload = context.engine.can.offload.some((o) => o === "optimizer" || o === "both");
-  const fixed = setting.kind === "fixed" ? setting.value : undefined;
-  const onHost = fixed === undefined ? mayOffload : fixed === "optimizer" || fixed === "both";
-  const part = (bytes: number, by: number): number => bytes * (dense / by + expert / Math.max(1, by / layout.expert));
-  const gradientShare = sharded || layout.shard === "zero2" ? state : 1;
-  const bytes =
-    part(numeric.weights, held) +
-    frozen / held +
-    numeric.gradients *
-      (dense / gradientShare + expert / Math.max(1, gradientShare > 1 ? gradientShare / layout.expert : 1)) +
-    (onHost ? 0 : part(numeric.optimizer, state));
-  const p = layout.pipeline;
-  return {
-    stepSeconds: (0.999999 * (layout.accumulation * seconds)) / p + rates.stack.stepSeconds * 0.999,
-    peakBytes: (0.999999 * Math.max(0, bytes)) / p,
-  };
+  const { layout } = job;
+  const freedom = freedomOf(context);
+  const state = stateBytes(job, freedom.optimizerOnHost);
+  const totals = totalsOf(job, state);
+  const pool = alike(job, state, freedom);
+  fillRooms(job, state, headRank(layout.pipeline, [partial.parallel]), true, true);
+  const peakBytes = slack * Math.max(totals.states / layout.pipeline, leastPeak(pool));
+  const capacity = capacityOf(job, limits);
+  if (peakBytes > capacity) return { stepSeconds: Number.POSITIVE_INFINITY, peakBytes };
+  const whole = stackSeconds(job, freedom, state);
+  const rank = [{ trainable: totals.trainable / layout.pipeline, expert: totals.expert / layout.pipeline }];
+  const beside =
+    bubbleSeconds(job, whole) +
+    dataSeconds(job, rank, Number.POSITIVE_INFINITY).seconds +
+    optimizerSeconds(job, rank) +
+    passSeconds(job) +
+    fixedSeconds(job);
+  const floor = whole / layout.pipeline;
+  const plain = slack * (layout.accumulation * floor + beside);
+  if (plain >= limits.stepSeconds || !Number.isFinite(capacity)) return { stepSeconds: plain, peakBytes };
+  const slowest = leastSlowest(pool.layers, poolOf(job, freedom, state, pool.kinds), capacity, floor);
+  return { stepSeconds: slack * (layout.accumulation * slowest + beside), peakBytes };
+}
+
+/** Of all layouts that share degrees and micro-batch: the most favourable sharding and schedule of each figure. */
+export function groupBound(context: StageContext, group: LayoutGroup, limits: BoundLimits): Bound {
+  const { contextLength, parallel: of, schedules } = group;
+  const freedom = freedomOf(context);
+  const state = leastState(context, group, freedom.optimizerOnHost);
+  const job = jobOfDegrees(context, { ...of, shard: "none", shard_group: 1 }, contextLength);
+  const p = job.layout.pipeline;
+  const pool = alike(job, state, freedom);
+  const last = headRank(p, schedules);
+  fillRooms(job, state, last, false, false);
+  const peakBytes = slack * Math.max(totalsOf(job, state).states / p, leastPeak(pool));
+  if (peakBytes > capacityOf(job, limits)) return { stepSeconds: Number.POSITIVE_INFINITY, peakBytes };
+  const whole = stackSeconds(job, freedom, state);
+  let bubble = Number.POSITIVE_INFINITY;
+  for (const s of schedules)
+    bubble = Math.min(bubble, bubbleSeconds({ ...job, layout: { ...job.layout, ...s } }, whole));
+  const beside = bubble + passSeconds(job) + fixedSeconds(job);
+  const floor = whole / p;
+  const plain = slack * (job.layout.accumulation * floor + beside);
+  if (plain >= limits.stepSeconds) return { stepSeconds: plain, peakBytes };
+  fillRooms(job, state, last, false, true);
+  const slowest = leastSlowest(pool.layers, poolOf(job, freedom, state, pool.kinds), capacityOf(job, limits), floor);
+  return { stepSeconds: slack * (job.layout.accumulation * slowest + beside), peakBytes };
 }

@@ -3,7 +3,7 @@ import type { LayerMemory } from "../memory/layer.js";
 import { layerMemory } from "../memory/layer.js";
 import { type Degrees, type LayerTime, layerTime } from "./layer.js";
 import type { Rates } from "./rates.js";
-import type { ModelShape } from "./shape.js";
+import type { LayerShape, ModelShape } from "./shape.js";
 
 export interface Layout {
   readonly data: number;
@@ -75,6 +75,23 @@ export interface LayerNumbers {
   readonly memory: LayerMemory;
 }
 
+/** Bounds on memory rule out most layouts before anybody asks for their time. */
+class Numbers implements LayerNumbers {
+  readonly memory: LayerMemory;
+  private known: LayerTime | undefined;
+  constructor(
+    private readonly rates: Rates,
+    private readonly shape: LayerShape,
+    private readonly degrees: Degrees,
+  ) {
+    this.memory = layerMemory(shape, degrees, rates.stack, rates.lowPrecision && rates.stack.cachedWeightGradients);
+  }
+  get time(): LayerTime {
+    this.known ??= layerTime(this.rates, this.shape, this.degrees);
+    return this.known;
+  }
+}
+
 /** Layer costs depend on few degrees only; every layout that shares them shares this. */
 export type LayerCache = Map<string, Map<number, LayerNumbers>>;
 
@@ -97,10 +114,7 @@ export function numbersOf(rates: Rates, shape: ModelShape, l: Layout, kind: stri
   if (found === undefined) {
     const s = shape.kinds[kind]!;
     const d: Degrees = l;
-    found = {
-      time: layerTime(rates, s, d),
-      memory: layerMemory(s, d, rates.stack, rates.lowPrecision && rates.stack.cachedWeightGradients),
-    };
+    found = new Numbers(rates, s, d);
     byKind.set(key, found);
   }
   return found;

@@ -1,7 +1,7 @@
 /** Seconds of one layer for one micro-batch on one rank. */
 import { attentionSeconds } from "./attention.js";
 import { allReduceSeconds, allToAllSeconds, gatherSeconds, groupOf } from "./collectives.js";
-import { linearSeconds } from "./gemm.js";
+import { type LinearSeconds, linearSeconds } from "./gemm.js";
 import type { Rates } from "./rates.js";
 import { type Gemm, gemmElements, type LayerShape } from "./shape.js";
 
@@ -40,6 +40,33 @@ function routed(s: LayerShape, d: Degrees, tokens: number): { rows: number; expe
   return { rows: (tokens * moe.topK * d.expert * factor) / moe.experts, experts };
 }
 
+/** Micro-batch and context degree only matter by their tokens: many layouts share each product. */
+const products = new WeakMap<Rates, WeakMap<Gemm, Map<number, Map<number, LinearSeconds>>>>();
+
+function productSeconds(
+  r: Rates,
+  g: Gemm,
+  rows: number,
+  inputs: number,
+  outputs: number,
+  experts: number,
+  low: boolean,
+): LinearSeconds {
+  const byGemm = products.get(r) ?? new WeakMap<Gemm, Map<number, Map<number, LinearSeconds>>>();
+  products.set(r, byGemm);
+  const bySplit = byGemm.get(g) ?? new Map<number, Map<number, LinearSeconds>>();
+  byGemm.set(g, bySplit);
+  // One of the sides shrinks with the tensor axis; their sum tells which split it is.
+  const split = (inputs + outputs) * 4096 + experts * 2 + (low ? 1 : 0);
+  const known = bySplit.get(split) ?? new Map<number, LinearSeconds>();
+  bySplit.set(split, known);
+  const found = known.get(rows);
+  if (found !== undefined) return found;
+  const made = linearSeconds(r, rows, inputs, outputs, experts, low);
+  known.set(rows, made);
+  return made;
+}
+
 function gemmTime(r: Rates, s: LayerShape, g: Gemm, d: Degrees, tokens: number): { forward: number; backward: number } {
   const t = d.tensor;
   const expertGemm = g.copies > 1;
@@ -49,7 +76,7 @@ function gemmTime(r: Rates, s: LayerShape, g: Gemm, d: Degrees, tokens: number):
   // Heads stay in bf16 in every fp8 recipe.
   const low = r.lowPrecision && s.role === "block";
   const at = expertGemm ? routed(s, d, tokens) : { rows: tokens, experts: 1 };
-  const x = linearSeconds(r, at.rows, inputs, outputs, at.experts, low);
+  const x = productSeconds(r, g, at.rows, inputs, outputs, at.experts, low);
   let forward = x.forward;
   let backward = x.input + (g.trainable ? x.weight : 0);
   if (g.rank > 0) {

@@ -1,7 +1,11 @@
 /** Seconds of one optimizer step: micro-batches through the pipeline, gathers, reduction, update. */
+
+import type { LayerMemory } from "../memory/layer.js";
 import { allReduceSeconds, type Group, gatherSeconds, groupOf, sendSeconds } from "./collectives.js";
 import { generationSeconds } from "./generate.js";
 import { type Job, layerNumbers, numbersOf, type Part, tiedElements } from "./job.js";
+import type { Rates } from "./rates.js";
+import type { ModelShape } from "./shape.js";
 
 export interface RankTime {
   readonly forward: number;
@@ -9,6 +13,8 @@ export interface RankTime {
   /** Of both: exposed communication of tensor, context, expert axes and of FSDP. */
   readonly comm: number;
   readonly recompute: number;
+  /** The backward alone, without recomputation: what gradient reduction may hide behind. */
+  readonly plain: number;
   readonly parameters: number;
   readonly trainable: number;
   readonly expert: number;
@@ -32,7 +38,7 @@ export const replicas = (job: Job): Group =>
   groupOf(job.rates, job.layout.data * job.layout.context, job.layout.tensor);
 
 /** Seconds of running again what a layer's mode dropped. */
-function again(job: Job, part: Part): { seconds: number; comm: number } {
+export function again(job: Job, part: Part): { seconds: number; comm: number } {
   const { time } = layerNumbers(job, part.kind);
   const { selective } = job.rates.stack;
   switch (part.mode) {
@@ -52,16 +58,39 @@ function again(job: Job, part: Part): { seconds: number; comm: number } {
 const shapeOf = (job: Job, part: Part) => job.shape.kinds[part.kind]!;
 const isSharded = (job: Job): boolean => job.layout.shard === "zero3" || job.layout.shard === "hsdp";
 
+/** Ranks that gather weights layer by layer; undefined: none do. */
+export function gatherGroup(job: Job): Group | undefined {
+  if (!isSharded(job)) return undefined;
+  const group = groupOf(job.rates, job.layout.shardGroup, job.layout.tensor);
+  return group.size > 1 ? group : undefined;
+}
+
+/** Seconds of gathering a layer's weights and of reducing its gradients. */
+export function gatherTraffic(job: Job, memory: LayerMemory, group: Group): { gathered: number; reduced: number } {
+  const { rates, numeric } = job;
+  const elements = memory.trainable + memory.frozen - memory.expert;
+  return {
+    gathered: gatherSeconds(rates, elements * numeric.gather, group),
+    reduced: gatherSeconds(rates, memory.trainable * numeric.reduce, group),
+  };
+}
+
+/** Work and the traffic beside it, as far as the engine overlaps them. */
+export function underGather({ stack }: Rates, work: number, traffic: number): number {
+  return stack.overlap.fsdpPrefetch
+    ? Math.max(work + stack.fsdpTax * Math.min(work, traffic), traffic)
+    : work + traffic;
+}
+
 export function rankTime(job: Job, rank: number): RankTime {
-  const { rates, layout, numeric } = job;
+  const { rates } = job;
   const profile = job.ranks[rank]!;
-  const sharded = isSharded(job);
-  const group = sharded ? groupOf(rates, layout.shardGroup, layout.tensor) : undefined;
-  const { overlap } = rates.stack;
+  const group = gatherGroup(job);
   let forward = 0;
   let backward = 0;
   let comm = 0;
   let recompute = 0;
+  let plain = 0;
   let parameters = 0;
   let trainable = 0;
   let expert = 0;
@@ -74,21 +103,16 @@ export function rankTime(job: Job, rank: number): RankTime {
     let b = time.backward + time.backwardComm + more.seconds + more.comm;
     comm += n * (time.forwardComm + time.backwardComm + more.comm);
     recompute += n * more.seconds;
+    plain += n * (time.backward + time.backwardComm);
     if (part.offloaded) {
       const copy = memory.saved / hostBandwidth;
       f = Math.max(f, copy);
       b = Math.max(b, copy);
     }
-    if (group !== undefined && group.size > 1) {
-      const elements = memory.trainable + memory.frozen - memory.expert;
-      const gathered = gatherSeconds(rates, elements * numeric.gather, group);
-      const reduced = gatherSeconds(rates, memory.trainable * numeric.reduce, group);
-      const tax = rates.stack.fsdpTax;
-      const hide = overlap.fsdpPrefetch ? 1 : 0;
-      const under = (work: number, traffic: number): number =>
-        hide === 1 ? Math.max(work + tax * Math.min(work, traffic), traffic) : work + traffic;
-      const f2 = under(f, gathered);
-      const b2 = under(b, gathered + reduced);
+    if (group !== undefined) {
+      const { gathered, reduced } = gatherTraffic(job, memory, group);
+      const f2 = underGather(rates, f, gathered);
+      const b2 = underGather(rates, b, gathered + reduced);
       comm += n * (f2 - f + b2 - b);
       f = f2;
       b = b2;
@@ -105,15 +129,35 @@ export function rankTime(job: Job, rank: number): RankTime {
   forward += exposedFirst;
   backward += exposedFirst;
   comm += 2 * exposedFirst;
-  return { forward, backward, comm, recompute, parameters, trainable, expert };
+  return { forward, backward, comm, recompute, plain, parameters, trainable, expert };
 }
 
 /** PCIe 4 ×16 or better, one direction, as reached with pinned memory. */
 const hostBandwidth = 20e9;
 
-export function stepTime(job: Job): StepTime {
+/** Idle time while a pipeline fills and drains, and transfers that nothing hides. `sum`: one micro-batch on all ranks. */
+export function bubbleSeconds(job: Job, sum: number): number {
   const { rates, layout, shape } = job;
-  const { stack, constants } = rates;
+  const { pipeline: p, accumulation: m } = layout;
+  if (p === 1) return 0;
+  const spread = layout.sequence ? layout.tensor : 1;
+  const tokens = (layout.microBatch * layout.length) / layout.context;
+  const hop =
+    sendSeconds(rates, (2 * tokens * blockHidden(shape)) / spread, layout.tensor * layout.context * layout.data) *
+    rates.factor;
+  const filled = layout.schedule === "zero_bubble" ? 0.4 : layout.schedule === "dualpipe" ? 0.25 : 1;
+  const v = layout.schedule === "gpipe" ? 1 : Math.max(1, layout.virtual);
+  return (filled * (p - 1) * (sum / p)) / v + 2 * (p - 1) * hop + 2 * m * v * hop * (1 - rates.stack.overlap.pipeline);
+}
+
+const blockHidden = (shape: ModelShape): number => shape.kinds[shape.stack[1]!]!.hidden;
+
+/** Launch of a step, data loading, logging: what no layout avoids. */
+export const fixedSeconds = ({ rates, devices }: Job): number =>
+  rates.stack.stepSeconds + (rates.constants["step.log"] ?? 0.0005) * Math.log2(devices);
+
+export function stepTime(job: Job): StepTime {
+  const { layout } = job;
   const p = layout.pipeline;
   const m = layout.accumulation;
   let slowest = 0;
@@ -131,23 +175,11 @@ export function stepTime(job: Job): StepTime {
     }
   }
   const at = ranks[worst]!;
-  let bubble = 0;
-  if (p > 1) {
-    const spread = layout.sequence ? layout.tensor : 1;
-    const tokens = (layout.microBatch * layout.length) / layout.context;
-    const block = Object.values(shape.kinds).find((k) => k.role === "block")!;
-    const hop =
-      sendSeconds(rates, (2 * tokens * block.hidden) / spread, layout.tensor * layout.context * layout.data) *
-      rates.factor;
-    const mean = sum / p;
-    const filled = layout.schedule === "zero_bubble" ? 0.4 : layout.schedule === "dualpipe" ? 0.25 : 1;
-    const v = layout.schedule === "gpipe" ? 1 : Math.max(1, layout.virtual);
-    bubble = (filled * (p - 1) * mean) / v + 2 * (p - 1) * hop + 2 * m * v * hop * (1 - stack.overlap.pipeline);
-  }
-  const { seconds: data, tail } = dataSeconds(job, ranks, at.backward);
+  const bubble = bubbleSeconds(job, sum);
+  const { seconds: data, tail } = dataSeconds(job, ranks, at.plain);
   const optimizer = optimizerSeconds(job, ranks);
   const passes = passSeconds(job);
-  const fixed = stack.stepSeconds + (constants["step.log"] ?? 0.0005) * Math.log2(job.devices);
+  const fixed = fixedSeconds(job);
   const seconds = m * slowest + bubble + data + tail + optimizer + passes + fixed;
   return {
     seconds,
@@ -164,7 +196,11 @@ export function stepTime(job: Job): StepTime {
 }
 
 /** Exposed gradient reduction and gathering of updated weights, without FSDP (or between HSDP's replicas). */
-function dataSeconds(job: Job, ranks: readonly { trainable: number; expert: number }[], backward: number) {
+export function dataSeconds(
+  job: Job,
+  ranks: readonly { trainable: number; expert: number }[],
+  backward: number,
+): { seconds: number; tail: number } {
   const { rates, layout, numeric } = job;
   const group = replicas(job);
   if (group.size <= 1) return { seconds: 0, tail: 0 };
@@ -201,7 +237,7 @@ function dataSeconds(job: Job, ranks: readonly { trainable: number; expert: numb
   return { seconds: rates.factor * (traffic - hidden), tail: 0 };
 }
 
-function optimizerSeconds(job: Job, ranks: readonly { trainable: number }[]): number {
+export function optimizerSeconds(job: Job, ranks: readonly { trainable: number }[]): number {
   const { rates, layout, numeric } = job;
   const split = layout.shard === "none" ? 1 : isSharded(job) ? layout.shardGroup : layout.data * layout.context;
   const most = ranks.reduce((a, r) => Math.max(a, r.trainable), 0);
@@ -213,7 +249,7 @@ function optimizerSeconds(job: Job, ranks: readonly { trainable: number }[]): nu
 }
 
 /** Forward passes of teacher or reference, and generation. */
-function passSeconds(job: Job): number {
+export function passSeconds(job: Job): number {
   let seconds = 0;
   for (const pass of job.passes) {
     if (pass.kind === "generate") {

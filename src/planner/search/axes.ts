@@ -1,0 +1,70 @@
+/** What each value of an axis came to, for the explanations. */
+import type { Bytes, Seconds } from "../../units/index.js";
+import type { ParallelPlan } from "../plan.js";
+import type { LayoutGroup } from "../types.js";
+
+/** Of all layouts with one value of one axis. */
+export interface AxisRecord {
+  readonly axis: string;
+  readonly value: string;
+  fastest: Seconds;
+  /** Of what cannot fit: the least that its peak can be. */
+  smallestMisfit: Bytes;
+  /** Smallest lower bound among layouts skipped for being slower. */
+  bound: Seconds;
+}
+
+const ofDegrees = ["tensor", "pipeline", "context", "expert", "micro_batch"] as const;
+const ofMembers = ["shard", "schedule", "virtual"] as const;
+
+export class Axes {
+  private readonly records = new Map<string, Map<number | string, AxisRecord>>();
+
+  all(): AxisRecord[] {
+    return [...this.records.values()].flatMap((values) => [...values.values()]);
+  }
+
+  fast(p: ParallelPlan, step: Seconds): void {
+    for (const axis of ofDegrees) lower(this.record(axis, p[axis]), "fastest", step);
+    for (const axis of ofMembers) lower(this.record(axis, p[axis]), "fastest", step);
+  }
+
+  slow(p: ParallelPlan, step: Seconds): void {
+    for (const axis of ofDegrees) lower(this.record(axis, p[axis]), "bound", step);
+    for (const axis of ofMembers) lower(this.record(axis, p[axis]), "bound", step);
+  }
+
+  misfit(p: ParallelPlan, peak: Bytes): void {
+    for (const axis of ofDegrees) lower(this.record(axis, p[axis]), "smallestMisfit", peak);
+    for (const axis of ofMembers) lower(this.record(axis, p[axis]), "smallestMisfit", peak);
+  }
+
+  /** A whole group skipped by one bound. */
+  group({ parallel, shards, schedules }: LayoutGroup, what: "bound" | "smallestMisfit", value: number): void {
+    for (const axis of ofDegrees) lower(this.record(axis, parallel[axis]), what, value);
+    for (const s of shards) lower(this.record("shard", s.shard), what, value);
+    for (const s of schedules) {
+      lower(this.record("schedule", s.schedule), what, value);
+      lower(this.record("virtual", s.virtual), what, value);
+    }
+  }
+
+  private record(axis: string, value: number | string): AxisRecord {
+    let values = this.records.get(axis);
+    if (values === undefined) {
+      values = new Map();
+      this.records.set(axis, values);
+    }
+    let record = values.get(value);
+    if (record === undefined) {
+      const never = Number.POSITIVE_INFINITY;
+      record = { axis, value: String(value), fastest: never, smallestMisfit: never, bound: never };
+      values.set(value, record);
+    }
+    return record;
+  }
+}
+
+function lower(r: AxisRecord, what: "fastest" | "bound" | "smallestMisfit", value: number): void {
+  if (value < r[what]) r[what] = value;
+}
