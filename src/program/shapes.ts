@@ -226,7 +226,7 @@ export class ShapeAlgebra implements Algebra<Shape> {
 }
 
 /** JavaScript moves one value while a kernel moves about this many. */
-const loopPasses = 2;
+export const loopPasses = 2;
 
 /** Floats that the attention kernel works in, besides its GEMM's fixed buffers. */
 export const attentionScratch = (keys: number): number => 2 * 64 * keys;

@@ -1,10 +1,11 @@
 /**
  * Memory and time of a step on our own runtime: the very program that runs (src/program), on shapes. Peak bytes are exact
- * for the WASM backend; seconds come from the machine's measured rates.
+ * for every backend; seconds come from the machine's measured rates.
  */
 import type { ModelGraph } from "../../model/graph.js";
 import {
   applyUpdate,
+  dryRun,
   formats,
   makeOptimizer,
   makeState,
@@ -12,7 +13,6 @@ import {
   objectivePrograms,
   opPrograms,
   otherState,
-  ShapeAlgebra,
 } from "../../program/index.js";
 import type { Candidate, LocalMachine } from "../types.js";
 
@@ -63,12 +63,13 @@ export function predictLocal(
   const program = objectivePrograms[objective.kind];
   const runs = [graph, ...(options.other === undefined ? [] : [options.other])].every(runsHere);
   if (program === undefined || !runs) return roughly(graph, candidate, machine);
-  const algebra = new ShapeAlgebra({
+  const dry = dryRun(machine.backend, {
     matmulFlops: machine.matmulFlops,
     elementwiseBandwidth: machine.elementwiseBandwidth,
     launchSeconds: machine.kernelLaunchSeconds,
     transcendentals: machine.constants?.transcendentals ?? 4e8,
   });
+  const { algebra } = dry;
   const round = roundOf(options.compute ?? "fp32");
   const empty = new Float32Array(0);
   const state = { ...makeState(algebra, graph, candidate.contextLength, () => empty), round };
@@ -78,8 +79,8 @@ export function predictLocal(
     options.other === undefined
       ? undefined
       : otherState(algebra, options.other, state, options.shares === true, length, () => empty);
-  const restBytes = algebra.bytes;
-  algebra.seconds = 0;
+  const restBytes = dry.bytes();
+  const before = dry.seconds();
   const { micro_batch, accumulation } = candidate.parallel;
   const sequences = micro_batch * program.rows(objective.options);
   const ids = new Int32Array(sequences * length);
@@ -101,10 +102,10 @@ export function predictLocal(
     scale: 1,
     options: objective.options,
   });
-  const microSeconds = algebra.seconds;
+  const afterMicro = dry.seconds();
   applyUpdate(algebra, state, optimizer, none);
-  const stepSeconds = microSeconds * accumulation + (algebra.seconds - microSeconds);
-  return { peakBytes: algebra.peak, restBytes, stepSeconds, fits: algebra.peak <= machine.heapBytes };
+  const stepSeconds = (afterMicro - before) * accumulation + (dry.seconds() - afterMicro);
+  return { peakBytes: dry.peak(), restBytes, stepSeconds, fits: dry.peak() <= machine.heapBytes };
 }
 
 const runsHere = (graph: ModelGraph): boolean =>

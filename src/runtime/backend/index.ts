@@ -1,51 +1,34 @@
 /** Chooses and starts a backend. Libraries load only when their backend is asked for. */
-import { runCodes } from "../../diagnostics/index.js";
-import type { Algebra } from "../../program/index.js";
-import { fail } from "../failure.js";
-import { loadKernels } from "../kernels/index.js";
-import { Meter } from "./meter.js";
-import { WasmAlgebra } from "./wasm-algebra.js";
-import { type WasmBackend, WasmMemory } from "./wasm-memory.js";
+import { nearest } from "../../diagnostics/index.js";
+import { cannotStart } from "./failure.js";
+import { bestBackend } from "./installed.js";
+import { type Backend, type BackendName, backendNames } from "./types.js";
 
+export { cacheFolder } from "./cache.js";
+export { bestBackend, isAvailable, readInstalled } from "./installed.js";
+export { type Backend, type BackendName, backendNames, type Handle } from "./types.js";
 export { wasmHeapBytes } from "./wasm-memory.js";
 
-/** A tensor of whichever backend. */
-export interface Handle {
-  readonly shape: readonly number[];
-}
+const started = new Map<BackendName, Promise<Backend>>();
 
-export interface Backend {
-  readonly name: string;
-  readonly algebra: Algebra<Handle>;
-  readonly meter: Meter;
-}
+const starts: Readonly<Record<BackendName, () => Promise<Backend>>> = {
+  "tensorflow-gpu": async () => (await import("./tensorflow.js")).startTensorflow("tensorflow-gpu"),
+  tensorflow: async () => (await import("./tensorflow.js")).startTensorflow("tensorflow"),
+  webgpu: async () => Promise.reject(cannotStart("webgpu", "it is not installed")),
+  wasm: async () => (await import("./wasm.js")).startWasm(),
+  cpu: async () => (await import("./cpu.js")).startCpu(),
+};
 
-let started: Promise<Backend> | undefined;
+const isName = (name: string): name is BackendName => (backendNames as readonly string[]).includes(name);
 
-/** @param name best available unless given */
-export async function startBackend(name: string | undefined): Promise<Backend> {
-  if (name !== undefined && name !== "wasm")
-    fail(
-      runCodes.report(
-        "LLMP6002",
-        undefined,
-        { backend: name, why: "this version trains on the WASM backend only" },
-        { hints: ["--backend wasm"] },
-      ),
-    );
-  started ??= startWasm();
-  return started;
-}
-
-async function startWasm(): Promise<Backend> {
-  const tf = await import("@tensorflow/tfjs-core");
-  await import("@tensorflow/tfjs-backend-wasm");
-  if (!(await tf.setBackend("wasm")))
-    fail(runCodes.report("LLMP6002", undefined, { backend: "wasm", why: "TensorFlow.js could not load it" }));
-  const engine = tf.engine();
-  const backend = tf.backend() as unknown as WasmBackend & { readonly wasm: { readonly asm: { memory: object } } };
-  const kernels = loadKernels(backend.wasm.asm.memory);
-  const meter = new Meter();
-  const memory = new WasmMemory(backend, (info) => engine.makeTensorFromTensorInfo(info), kernels.gemmScratchBytes());
-  return { name: "wasm", algebra: new WasmAlgebra(memory, kernels, meter), meter };
+/** @param name the best available unless given */
+export async function startBackend(name: string = bestBackend()): Promise<Backend> {
+  if (!isName(name)) {
+    const close = nearest(name, backendNames);
+    const hint = close === undefined ? `one of ${backendNames.join(", ")}` : `did you mean ${close}?`;
+    throw cannotStart(name, "there is no backend of that name", [hint]);
+  }
+  const running = started.get(name) ?? starts[name]();
+  started.set(name, running);
+  return running;
 }

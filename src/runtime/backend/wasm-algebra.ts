@@ -7,13 +7,13 @@ import type {
   AttentionSpec,
   LoopCost,
   LoopWork,
+  Meter,
   NormSpec,
   RopeSpec,
   RoundFormat,
 } from "../../program/index.js";
 import { attentionScratch } from "../../program/index.js";
 import type { Kernels } from "../kernels/index.js";
-import type { Meter } from "./meter.js";
 import type { WasmMemory } from "./wasm-memory.js";
 
 const kinds: Readonly<Record<ActivationKind, number>> = { silu: 0, gelu: 1, gelu_tanh: 2, relu: 3, relu_squared: 4 };

@@ -1,16 +1,11 @@
 /** Measures this machine for the planner's model of our runtime, and keeps the figures in the user's cache folder. */
 
 import { mkdirSync, readFileSync } from "node:fs";
-import { availableParallelism, homedir, totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { writeWhole } from "../../files/index.js";
 import type { LocalMachine } from "../../planner/types.js";
-import { type Backend, startBackend, wasmHeapBytes } from "../backend/index.js";
-
-export function cacheFolder(): string {
-  const base = process.env.XDG_CACHE_HOME ?? process.env.LOCALAPPDATA;
-  return join(base === undefined || base === "" ? join(homedir(), ".cache") : base, "llmp");
-}
+import { type Backend, cacheFolder, startBackend, wasmHeapBytes } from "../backend/index.js";
 
 const file = (): string => join(cacheFolder(), "machine.json");
 

@@ -1,6 +1,4 @@
-/**
- * Bytes of tensor data alive, and their peak. (The engine's own figure counts views of the same data again.)
- */
+/** Bytes of tensor data alive, and their peak. (TensorFlow.js's own figure counts views of the same data again.) */
 export class Meter {
   bytes = 0;
   peak = 0;

@@ -1,0 +1,1 @@
+export { type Cell, ComposedAlgebra } from "./algebra.js";

@@ -1,0 +1,21 @@
+import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core";
+import { Meter } from "../../program/index.js";
+import { loadKernels } from "../kernels/index.js";
+import { cannotStart } from "./failure.js";
+import type { Backend } from "./types.js";
+import { WasmAlgebra } from "./wasm-algebra.js";
+import { type WasmBackend, WasmMemory } from "./wasm-memory.js";
+
+export async function startWasm(): Promise<Backend> {
+  const tf = await import("@tensorflow/tfjs-core");
+  await import("@tensorflow/tfjs-backend-wasm");
+  if (!(await tf.setBackend("wasm"))) throw cannotStart("wasm", "TensorFlow.js could not load it");
+  const engine = tf.engine();
+  const kernelBackend = tf.backend();
+  const backend = kernelBackend as unknown as WasmBackend & { readonly wasm: { readonly asm: { memory: object } } };
+  const kernels = loadKernels(backend.wasm.asm.memory);
+  const meter = new Meter();
+  const track = (info: TensorInfo): Tensor => engine.makeTensorFromTensorInfo(info, kernelBackend);
+  const memory = new WasmMemory(backend, track, kernels.gemmScratchBytes());
+  return { name: "wasm", algebra: new WasmAlgebra(memory, kernels, meter), meter };
+}
