@@ -14,8 +14,8 @@ writeFileSync(
   path.join(folder, "entry.ts"),
   [
     `export { theParser, keywords, mistakes } from ${from("parser/index.ts")};`,
-    `export { blocks, paramTypes, statements } from ${from("schema/index.ts")};`,
-    `export { typeText, words } from ${from("cli/reference.ts")};`,
+    `export { blocks, paramTypes, statements, typeText } from ${from("schema/index.ts")};`,
+    `export { words } from ${from("cli/reference.ts")};`,
   ].join("\n"),
 );
 const out = path.join(folder, "gen.mjs");

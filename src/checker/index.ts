@@ -17,7 +17,9 @@ import { declare } from "./scope.js";
 export { familyDefaults, moeDefaults, moeFallback } from "./blocks/families.js";
 export { families } from "./bundled.js";
 export type * from "./pipeline.js";
-export { unitNames } from "./quantity.js";
+export { predefinedNames } from "./predefined.js";
+export { type UnitDimension, unitNames, unitsOf } from "./quantity.js";
+export { type SettingLine, settingLines } from "./settings.js";
 
 export interface CheckOptions {
   /** `--set name=value`, and `--set block.key=value`. */

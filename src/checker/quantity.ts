@@ -60,6 +60,12 @@ const units = unitTable();
 /** All suffixes and units, for completion and "did you mean". */
 export const unitNames: readonly string[] = [...scales.keys(), ...units.keys()];
 
+/** The units of a dimension, for completion: plain numbers have scales. */
+export const unitsOf = (dimension: UnitDimension): readonly string[] =>
+  dimension === "count"
+    ? [...scales.keys()]
+    : [...units].flatMap(([name, unit]) => (unit.dimension === dimension ? [name] : []));
+
 /** Powers of ten above 2^53 keep their written digits: 1.2T is 1.2e12 exactly, not 1.2 × 1e12 rounded twice. */
 const scaled = (value: number, scale: number): number => {
   const product = value * scale;

@@ -1,5 +1,5 @@
 /** The schema table as words with their paths: for `explain`, completion and the generated reference. */
-import { blocks } from "../schema/index.js";
+import { blocks, typeText } from "../schema/index.js";
 import type { FieldSpec, FieldType } from "../units/index.js";
 
 export interface Word {
@@ -31,32 +31,6 @@ export function words(): readonly Word[] {
   };
   for (const block of blocks) fields(block.keyword, block.fields);
   return out;
-}
-
-/** A type in a reader's words. */
-export function typeText(type: FieldType): string {
-  switch (type.kind) {
-    case "quantity":
-      return `${type.integer === true ? "whole " : ""}${type.dimensions.join(" or ")}`;
-    case "string":
-      return "text";
-    case "bool":
-      return "`true` or `false`";
-    case "enum":
-      return type.values.map((v) => `\`${v.name}\``).join(", ");
-    case "ref":
-      return `a ${type.block.join(" or ")}`;
-    case "variant":
-      return type.variants.map((v) => `\`${v.name}\``).join(", ");
-    case "record":
-      return `\`{ ${type.fields.map((f) => f.name).join(", ")} }\``;
-    case "list":
-      return `list of ${typeText(type.of)}`;
-    case "every":
-      return `\`every …\` ${type.of.join(" or ")}`;
-    case "oneOf":
-      return type.types.map(typeText).join(", or ");
-  }
 }
 
 export function fieldText(path: string, field: FieldSpec): string {

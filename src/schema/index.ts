@@ -16,6 +16,7 @@ import type { BlockSpec, StatementSpec } from "./types.js";
 export { adapterTargets } from "./blocks/adapter.js";
 export { architectures } from "./blocks/architectures.js";
 export { clusterOptions } from "./blocks/cluster.js";
+export { typeText } from "./type-text.js";
 export type { BlockSpec, StatementSpec } from "./types.js";
 export { parallelFields };
 

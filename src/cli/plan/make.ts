@@ -1,6 +1,7 @@
 /** FILE → Plan, with what the command line adds: settings, prices, calibration. */
 import { readFileSync } from "node:fs";
-import type { Diagnostic } from "../../diagnostics/index.js";
+import type { Pipeline } from "../../checker/index.js";
+import type { Diagnostic, Outcome } from "../../diagnostics/index.js";
 import { bundledHardware, type Hardware, type Price } from "../../hardware/index.js";
 import type { Plan } from "../../planner/plan.js";
 import type { CalibrationFile } from "../../planner/types.js";
@@ -22,19 +23,28 @@ export interface Made {
 
 export async function makePlan(file: string | undefined, inputs: PlanInputs = {}, quiet = false): Promise<Made> {
   const { pipeline, host } = loadPipeline(file, { set: [...varsOf(inputs.vars), ...(inputs.set ?? [])] });
-  const { plan } = await import("../../planner/index.js");
   const calibration = inputs.calibration === undefined ? undefined : readJson<CalibrationFile>(inputs.calibration);
   if (calibration !== undefined && calibration.schema !== "llmp.calibration/1")
     throw usage(`${inputs.calibration} is not a calibration`, "`llmp calibrate RUNS.jsonl -o FILE` writes one");
-  const { readMachine } = await import("../../runtime/calibrate/index.js");
-  const local = readMachine();
-  const outcome = plan(pipeline, hardwareWith(inputs.prices), {
-    ...(calibration === undefined ? {} : { calibration }),
-    ...(local === undefined ? {} : { local }),
-  });
+  const outcome = await planOf(pipeline, hardwareWith(inputs.prices), calibration);
   if (!quiet || outcome.value === undefined) showDiagnostics(outcome.diagnostics, host.sources);
   if (outcome.value === undefined) throw new Exit(exit.infeasible);
   return { plan: outcome.value, diagnostics: outcome.diagnostics };
+}
+
+/** The planner with what is known of this machine; editors plan with it too. */
+export async function planOf(
+  pipeline: Pipeline,
+  hardware: Hardware = bundledHardware(),
+  calibration?: CalibrationFile,
+): Promise<Outcome<Plan>> {
+  const { plan } = await import("../../planner/index.js");
+  const { readMachine } = await import("../../runtime/calibrate/index.js");
+  const local = readMachine();
+  return plan(pipeline, hardware, {
+    ...(calibration === undefined ? {} : { calibration }),
+    ...(local === undefined ? {} : { local }),
+  });
 }
 
 export const exitOf = (plan: Plan): number =>
