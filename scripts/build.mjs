@@ -57,7 +57,7 @@ await build({
   entryPoints: {
     cli: "src/cli/main.ts",
     // The thread beside the language server.
-    worker: "src/cli/worker.ts",
+    "analysis-worker": "src/cli/analysis-worker.ts",
     ...(existsSync(path.join(root, "src/index.ts")) ? { index: "src/index.ts" } : {}),
     // What `llmp run` starts in worker threads.
     worker: "src/runtime/parallel/worker.ts",

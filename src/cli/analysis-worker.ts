@@ -1,4 +1,4 @@
-/** The thread beside `llmp lsp`: `dist/worker.js`. Answers one request after the other. */
+/** The thread beside `llmp lsp`: `dist/analysis-worker.js`. Answers one request after the other. */
 import { createHash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import { check, type Pipeline, settingLines } from "../checker/index.js";
