@@ -10,7 +10,12 @@ async function start(): Promise<void> {
   const { serve } = await import("../../lsp/index.js");
   const root = packageRoot();
   const connection = createConnection(ProposedFeatures.all, process.stdin, process.stdout);
-  serve({ connection, version: version(), std: root, spawn: () => new Worker(path.join(root, "dist/analysis-worker.js")) });
+  serve({
+    connection,
+    version: version(),
+    std: root,
+    spawn: () => new Worker(path.join(root, "dist/analysis-worker.js")),
+  });
 }
 
 export function command(): Command {
