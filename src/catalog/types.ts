@@ -149,6 +149,8 @@ export interface EngineCapabilities {
   readonly recompute: readonly ("none" | "full" | "selective" | "every" | "block" | "ops" | "perLayer")[];
   readonly offload: readonly string[];
   readonly mixSchedule: "native" | "prepared" | "phases" | "none";
+  /** Other things that a stage may ask for and this engine has not (`schedule.wsd`, `llama.tied_embeddings`, `freeze`). */
+  readonly lacks?: readonly string[];
   /** Why not, for the answers "no": key → reason with source. */
   readonly because: Readonly<Record<string, string>>;
 }

@@ -48,6 +48,8 @@ export interface EngineTraits {
   readonly shard?: string;
   /** The data mix changes during training. */
   readonly mixSchedule?: boolean;
+  /** What it asks for besides: looked up in `lacks`. */
+  readonly features?: readonly string[];
 }
 
 /** Why this engine cannot run a stage: `[key, reason]`, empty where it can. The reasons carry their source. */
@@ -72,6 +74,13 @@ export function engineObjections(engine: EngineDescriptor, traits: EngineTraits)
   }
   if (traits.mixSchedule === true && can.mixSchedule === "none") {
     objections.push(["mixSchedule", can.because.mixSchedule ?? `${engine.name} has one mix for the whole run`]);
+  }
+  for (const feature of traits.features ?? []) {
+    if (can.lacks?.includes(feature) === true)
+      objections.push([
+        feature,
+        can.because[feature] ?? can.because[feature.split(".")[0] ?? ""] ?? `${engine.name} has no ${feature}`,
+      ]);
   }
   return objections;
 }

@@ -3,6 +3,7 @@
  * what the engine needs, starts the launcher on this node, and copies results out.
  */
 
+import type { Dataset } from "../../checker/pipeline.js";
 import type { Plan } from "../../planner/plan.js";
 import type { EngineBundle } from "../engines/types.js";
 import type { EmittedFile } from "../types.js";
@@ -28,17 +29,21 @@ export function folderOf(source: string): string {
   return fixed.slice(0, fixed.lastIndexOf("/") + 1);
 }
 
+/** The distinct folders of a dataset's sources, in order: one channel each. */
+export const sourceFolders = (dataset: Dataset): string[] => [...new Set(dataset.source.value.map(folderOf))];
+
 const kindOf = (path: string): "s3" | "local" => (path.startsWith("s3://") ? "s3" : "local");
 
 export function inputs(view: StageView): Input[] {
-  const list: Input[] = view.datasets.map((dataset) => {
-    const source = folderOf(dataset.source.value[0] ?? "");
-    return {
-      channel: `data-${dataset.name}`.slice(0, 64),
-      folder: `data/${dataset.name}`,
-      from: source,
-      kind: kindOf(source),
-    };
+  const list: Input[] = view.datasets.flatMap((dataset) => {
+    const folders = sourceFolders(dataset);
+    // A dot cannot be in a dataset's name: channels of two datasets never meet.
+    return folders.map((from, i) => ({
+      channel: `data-${dataset.name.slice(0, 48)}${folders.length > 1 ? `.${i + 1}` : ""}`,
+      folder: `data/${dataset.name}${folders.length > 1 ? `/${i + 1}` : ""}`,
+      from,
+      kind: kindOf(from),
+    }));
   });
   const add = (channel: string, path: string | undefined): void => {
     if (path !== undefined) list.push({ channel, folder: channel, from: path, kind: kindOf(path) });
@@ -163,6 +168,7 @@ cp -R "$here/." "$work/"
 cd "$work"
 link() {
   rm -rf "$2"
+  mkdir -p "$(dirname "$2")"
   ln -s "$1" "$2"
 }
 link "$(cd "$LLMP_OUTPUT" && pwd)" output

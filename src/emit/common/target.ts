@@ -8,6 +8,7 @@ import type { EngineBundle } from "../engines/types.js";
 import type { EmittedFile } from "../types.js";
 import { engineFiles, inputs } from "./entry.js";
 import { refuse } from "./lower.js";
+import { objectionsTo } from "./objections.js";
 import { type StageView, viewStages } from "./stage.js";
 
 export interface LoweredStage {
@@ -30,6 +31,8 @@ export function lowerStage(view: StageView): Outcome<LoweredStage> {
         ),
       ],
     };
+  const objections = objectionsTo(view);
+  if (objections.length > 0) return { diagnostics: objections };
   const outcome = lowering.lower(view);
   if (outcome.value === undefined) return { diagnostics: outcome.diagnostics };
   return {

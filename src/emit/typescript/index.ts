@@ -1,8 +1,10 @@
 /** `submit.ts`: a typed program on the AWS SDK; `train.ts`: the local training program, ejected. Written with ts-morph. */
-import type { Diagnostic } from "../../diagnostics/index.js";
+import { type Diagnostic, emitCodes } from "../../diagnostics/index.js";
 import type { Plan } from "../../planner/plan.js";
+import { refuse } from "../common/lower.js";
 import { json } from "../common/quote.js";
-import { viewStages } from "../common/stage.js";
+import { type StageView, viewStages } from "../common/stage.js";
+import { loweringOf } from "../engines/index.js";
 import { batch } from "../targets/batch/index.js";
 import { sagemaker } from "../targets/sagemaker/index.js";
 import type { EmittedFile, Emitter } from "../types.js";
@@ -58,12 +60,39 @@ const readmeOf = (command: string, lines: readonly string[]): EmittedFile => ({
   ].join("\n"),
 });
 
+/** `submit.ts` is for SageMaker or Batch; `train.ts` for our own runtime. */
+const unsuitedTo = (views: readonly StageView[]): Diagnostic[] =>
+  views.flatMap((view) => {
+    const { provider, name } = view.cluster;
+    if (!providers.includes(provider.value))
+      return [
+        emitCodes.report(
+          "LLMP5005",
+          provider.span,
+          { target: "typescript", cluster: name, provider: provider.value },
+          { hints: [`typescript is for provider = ${providers.join(" | ")}`] },
+        ),
+      ];
+    if (provider.value === "local" && loweringOf(view.stage.engine) !== undefined)
+      return [
+        refuse(
+          view,
+          "a TypeScript program",
+          "train.ts runs llmp's own runtime",
+          "llmp run starts the engine on this machine; llmp emit engine writes its files",
+        ),
+      ];
+    return [];
+  });
+
 export const typescript: Emitter = {
   name: "typescript",
   doc: "a typed program: submit.ts on the AWS SDK, or train.ts for this machine",
   providers,
   emit: async (plan, context) => {
     const views = viewStages(plan);
+    const unsuited = unsuitedTo(views);
+    if (unsuited.length > 0) return { diagnostics: unsuited };
     const provider = views[0]?.cluster.provider.value ?? "local";
     const write = await import("./write.js");
     if (views.every((v) => v.cluster.provider.value === "local")) {

@@ -1,11 +1,12 @@
 /** What is to be decided for one stage: the model, the machines that the file allows, engines, precisions, lengths. */
 import { type EngineTraits, engineByName, engineObjections, engines, objectiveByName } from "../../catalog/index.js";
 import type { EngineDescriptor } from "../../catalog/types.js";
-import type { Cluster, Pipeline, Precision, Pricing, Stage } from "../../checker/pipeline.js";
+import type { Cluster, ModelSpec, Pipeline, Precision, Pricing, Stage } from "../../checker/pipeline.js";
 import { type Diagnostic, planCodes } from "../../diagnostics/index.js";
 import type { Accelerator, Hardware, Instance } from "../../hardware/types.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { PlanOptions, StageContext } from "../types.js";
+import { stageFeatures } from "./features.js";
 import { allowed, counts, fixedValue } from "./space.js";
 
 export type BuildModel = (
@@ -80,7 +81,7 @@ export function stageProblem(
         left.push({ what: `${precision.name} on ${instance.name}`, why: `${accelerator.name} lacks ${compute}` });
         continue;
       }
-      const chosen = enginesFor(pipeline, stage, cluster, accelerator, precision, spec.architecture.value, objections);
+      const chosen = enginesFor(pipeline, stage, cluster, accelerator, precision, spec, objections);
       for (const engine of chosen) {
         const context: StageContext = {
           pipeline,
@@ -210,7 +211,7 @@ function enginesFor(
   cluster: Cluster,
   accelerator: Accelerator,
   precision: Precision,
-  architecture: string,
+  spec: ModelSpec,
   objections: Map<string, string>,
 ): readonly EngineDescriptor[] {
   const p = stage.parallel;
@@ -221,13 +222,14 @@ function enginesFor(
     provider: cluster.provider.value,
     vendor: accelerator.vendor,
     objective: stage.objective.kind,
-    architecture,
+    architecture: spec.architecture.value,
     ...(adapter === undefined ? {} : { adapter }),
     precision: precision.compute.value,
     optimizer: stage.optimizer.value.kind,
     axes,
     ...(shard === undefined ? {} : { shard }),
     mixSchedule: (pipeline.mixes[stage.data.value]?.phases.length ?? 1) > 1,
+    features: stageFeatures(pipeline, stage, spec, precision),
   };
   const named = stage.engine.value.kind === "auto" ? undefined : allowed(stage.engine, [] as string[]);
   const candidates = named === undefined ? engines : named.flatMap((n) => engineByName(n) ?? []);

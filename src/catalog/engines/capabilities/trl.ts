@@ -25,7 +25,12 @@ export const trl: EngineProfile = {
     recompute: ["none", "full"],
     offload: ["optimizer", "activations"],
     mixSchedule: "prepared",
+    lacks: ["gradients_unlike_weights", "state_unlike_weights", "loss_scale", "loss_scale.fixed"],
     because: {
+      gradients_unlike_weights: "PyTorch keeps a gradient in its weight's dtype (autocast over the kept weights)",
+      state_unlike_weights: "torch.optim keeps its state in the weight's dtype",
+      loss_scale: "bf16 trains without loss scaling in transformers.Trainer",
+      "loss_scale.fixed": "transformers.Trainer scales the loss dynamically (GradScaler's defaults)",
       fp8: "accelerate's FP8 with FSDP2 was not confirmed for TRL trainers (trl 1.16.0, accelerate 1.15.0)",
       mxfp8: "no MX recipe in accelerate 1.15.0",
       tensor: "ParallelismConfig.tp_size exists, but TRL trainers were run with FSDP2 only (accelerate 1.15.0)",

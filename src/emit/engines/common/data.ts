@@ -1,5 +1,6 @@
 /** What every engine folder says about data: names, columns, patterns, weights over the stage. */
 import type { Dataset } from "../../../checker/pipeline.js";
+import { folderOf, sourceFolders } from "../../common/entry.js";
 import type { StageView } from "../../common/stage.js";
 
 /** Engine-side column → column of the file. */
@@ -19,11 +20,24 @@ function columns(dataset: Dataset, objective: string): Record<string, string> {
   return { text: field?.value ?? "text" };
 }
 
-/** The file part of a path or URI: what the data folder of a dataset is searched for. */
-export const filePattern = (source: string): string => {
-  const last = source.split("/").pop() ?? "";
-  return last === "" || (!last.includes("*") && !last.includes(".")) ? "*" : last;
-};
+/** `{a,b}` written out: Python's glob does not know it. */
+function withoutBraces(pattern: string): string[] {
+  const found = /^(.*?)\{([^{}]*)\}(.*)$/s.exec(pattern);
+  if (found === null) return [pattern];
+  return (found[2] ?? "").split(",").flatMap((part) => withoutBraces(`${found[1]}${part}${found[3]}`));
+}
+
+/** Globs within `data/<name>/` for exactly the files that the sources name. */
+function patterns(dataset: Dataset): string[] {
+  const folders = sourceFolders(dataset);
+  const all = dataset.source.value.flatMap((source) => {
+    const folder = folderOf(source);
+    const within = source.slice(folder.length).replace(/^\//, "");
+    const place = folders.length > 1 ? `${folders.indexOf(folder) + 1}/` : "";
+    return withoutBraces(within === "" ? "**/*" : within).map((pattern) => place + pattern);
+  });
+  return [...new Set(all)];
+}
 
 export interface DataSettings {
   readonly seed: number;
@@ -57,7 +71,7 @@ export function dataSettings(view: StageView): DataSettings {
     datasets: view.datasets.map((dataset) => ({
       name: dataset.name,
       format: dataset.format.value,
-      patterns: [...new Set(dataset.source.value.map(filePattern))],
+      patterns: patterns(dataset),
       holdout: dataset.holdout.value,
       columns: columns(dataset, spec.objective.kind),
     })),

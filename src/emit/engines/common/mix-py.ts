@@ -24,7 +24,7 @@ def settings():
 def _files(root, patterns):
     found = set()
     for pattern in patterns:
-        found.update(glob.glob(os.path.join(root, "**", pattern), recursive=True))
+        found.update(glob.glob(os.path.join(root, pattern), recursive=True))
     files = sorted(path for path in found if os.path.isfile(path))
     if not files:
         raise SystemExit(f"no files match {patterns} under {root}")

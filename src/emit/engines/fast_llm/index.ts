@@ -1,14 +1,6 @@
 /** Fast-LLM 0.4: one YAML per phase for `fast-llm train gpt`, and one that prepares the data. */
-import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
-import {
-  chunksOfTrunk,
-  evenChunks,
-  failed,
-  learningRate,
-  recomputeRule,
-  refuse,
-  startsWithWeights,
-} from "../../common/lower.js";
+import type { Outcome } from "../../../diagnostics/index.js";
+import { chunksOfTrunk, learningRate, startsWithWeights } from "../../common/lower.js";
 import { json } from "../../common/quote.js";
 import type { StageView } from "../../common/stage.js";
 import { type Yaml, yaml } from "../../common/yaml.js";
@@ -28,54 +20,6 @@ const dtypes: Readonly<Record<string, string>> = { fp32: "fp32", bf16: "bf16", f
 const zero: Readonly<Record<string, number | undefined>> = { none: undefined, zero1: 1, zero2: 2, zero3: 3 };
 
 const requirements = ["fast-llm[CORE,OPTIONAL,HUGGINGFACE] @ git+https://github.com/ServiceNow/Fast-LLM@7d61a1ba"];
-
-function problems(view: StageView): Diagnostic[] {
-  const { model, optimizer } = view;
-  const { parallel } = view.stage;
-  const found: Diagnostic[] = [];
-  if (formats[model.architecture.value] === undefined)
-    return [
-      refuse(
-        view,
-        `the ${model.architecture.value} architecture`,
-        "Fast-LLM's checkpoint formats are llama, mistral, mixtral and qwen_2",
-      ),
-    ];
-  if (view.spec.objective.kind !== "pretrain")
-    found.push(refuse(view, `objective ${view.spec.objective.kind}`, "Fast-LLM is lowered for pre-training"));
-  if (view.adapter !== undefined) found.push(refuse(view, "an adapter", "TRL writes PEFT adapters"));
-  if (dtypes[view.precision.compute.value] === undefined)
-    found.push(refuse(view, `${view.precision.compute.value} compute`, "Fast-LLM 0.4 computes in fp32, bf16 or fp16"));
-  if (parallel.shard === "hsdp")
-    found.push(refuse(view, "hybrid sharding", "zero_stage shards over all data-parallel ranks"));
-  if (parallel.context > 1)
-    found.push(refuse(view, "context parallelism", "sequence_data_parallel was not run with Fast-LLM 0.4"));
-  if (parallel.expert > 1)
-    found.push(refuse(view, "expert parallelism", "Fast-LLM 0.4 runs all experts on every rank"));
-  if (recomputeRule(view).kind !== "none")
-    found.push(
-      refuse(view, `recompute ${view.stage.recompute.summary}`, "Fast-LLM 0.4 recomputes parts of the MLP only"),
-    );
-  if (view.stage.offload !== "none")
-    found.push(refuse(view, `${view.stage.offload} offload`, "Fast-LLM 0.4 keeps all on the device"));
-  if (optimizer.kind !== "adamw")
-    found.push(refuse(view, `the ${optimizer.kind} optimizer`, "Fast-LLM trains with AdamW"));
-  if (parallel.pipeline > 1 && !evenChunks(view))
-    found.push(refuse(view, "an uneven pipeline split", "layers_per_stage is one number"));
-  if (parallel.pipeline > 1 && parallel.schedule !== "gpipe")
-    found.push(
-      refuse(
-        view,
-        `the ${parallel.schedule} schedule`,
-        "Fast-LLM runs micro-batches breadth-first: all forward, then all backward",
-      ),
-    );
-  if (view.spec.freeze.value.length > 0) found.push(refuse(view, "frozen parameters", "no pattern for them was found"));
-  if (model.dropout.value > 0) found.push(refuse(view, "dropout", "was not lowered for Fast-LLM"));
-  if (!view.spec.packing.value)
-    found.push(refuse(view, "packing = false", "Fast-LLM always keeps the documents of a sequence apart"));
-  return found;
-}
 
 /** A decoder of equal blocks (Fast-LLM 0.4, layers/decoder). */
 function baseModel(view: StageView): Yaml {
@@ -242,12 +186,6 @@ function preparation(view: StageView, phase: Phase): Yaml {
 }
 
 function lower(view: StageView): Outcome<EngineBundle> {
-  const found = problems(view);
-  if (learningRate(view).kind === "wsd")
-    found.push(
-      refuse(view, "the wsd schedule", "Fast-LLM 0.4's decay styles are constant, linear and cosine from the start"),
-    );
-  if (found.length > 0) return failed(found);
   const list = phases(view);
   return {
     value: {

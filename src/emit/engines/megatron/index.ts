@@ -24,52 +24,6 @@ import { prepareTextPy } from "../common/prepare-py.js";
 import type { EngineBundle, EngineLowering } from "../types.js";
 import { launchPy } from "./launch-py.js";
 
-const known = ["gpt2", "llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "deepseek_v2", "deepseek_v3"];
-
-function problems(view: StageView): Diagnostic[] {
-  const { model, optimizer } = view;
-  const { parallel } = view.stage;
-  const found: Diagnostic[] = [];
-  if (!known.includes(model.architecture.value))
-    return [
-      refuse(
-        view,
-        `the ${model.architecture.value} architecture`,
-        "its norms or soft caps are not in Megatron's GPT layer",
-      ),
-    ];
-  if (view.spec.objective.kind !== "pretrain")
-    found.push(refuse(view, `objective ${view.spec.objective.kind}`, "Megatron is lowered for pre-training"));
-  if (view.adapter !== undefined) found.push(refuse(view, "an adapter", "TRL writes PEFT adapters"));
-  if (!["none", "zero1"].includes(parallel.shard))
-    found.push(refuse(view, parallel.shard, "Megatron's distributed optimizer is ZeRO-1"));
-  if (!["1f1b", "interleaved"].includes(parallel.schedule) && parallel.pipeline > 1)
-    found.push(refuse(view, `the ${parallel.schedule} schedule`, "Megatron has 1F1B and interleaved 1F1B"));
-  const rule = recomputeRule(view);
-  if (rule.kind === "every" || rule.kind === "ops" || rule.kind === "mixed")
-    found.push(
-      refuse(
-        view,
-        `recompute ${view.stage.recompute.summary}`,
-        "Megatron has none, selective, full, or the first n layers of every stage",
-      ),
-    );
-  if (!["adamw", "sgd"].includes(optimizer.kind))
-    found.push(refuse(view, `the ${optimizer.kind} optimizer`, "Megatron has Adam and SGD"));
-  if (view.precision.compute.value === "tf32") found.push(refuse(view, "tf32", "Megatron has no flag for it"));
-  if (view.precision.compute.value === "fp8" && view.precision.recipe.value === "rowwise")
-    found.push(
-      refuse(view, "the rowwise FP8 recipe", "Megatron's recipes are delayed, tensorwise, blockwise and mxfp8"),
-    );
-  if (offloads(view, "activations"))
-    found.push(refuse(view, "activation offload", "Megatron offloads named modules, not the planned tensors"));
-  if (model.slidingWindow !== undefined && model.slidingPattern.value > 1)
-    found.push(refuse(view, "alternating sliding windows", "window_size is one for all layers"));
-  if (view.spec.freeze.value.length > 0)
-    found.push(refuse(view, "frozen parameters", "pretrain_gpt.py has no pattern for them"));
-  return found;
-}
-
 /** `Et*2|t*3|tL`: `E` embedding, `t` a layer, `L` the loss, `|` between model chunks (pipeline_model_parallel_layout). */
 export function layout(view: StageView): string {
   const chunks = chunksOfTrunk(view);
@@ -93,7 +47,17 @@ function recompute(view: StageView): Record<string, Yaml> {
 
 function precision(view: StageView): Record<string, Yaml> {
   const { compute, recipe, reduce } = view.precision;
-  const base: Record<string, Yaml> = { accumulate_allreduce_grads_in_fp32: reduce.value === "fp32" };
+  const { gradients, optimizerState } = view.precision;
+  const lowState = optimizerState.value !== "fp32";
+  const aware = lowState || gradients.value === "bf16";
+  const base: Record<string, Yaml> = {
+    accumulate_allreduce_grads_in_fp32: reduce.value === "fp32" && gradients.value === "fp32" ? true : undefined,
+    grad_reduce_in_bf16: reduce.value === "bf16" ? true : undefined,
+    use_precision_aware_optimizer: aware ? true : undefined,
+    main_grads_dtype: gradients.value === "bf16" ? "bf16" : undefined,
+    exp_avg_dtype: lowState ? optimizerState.value : undefined,
+    exp_avg_sq_dtype: lowState ? optimizerState.value : undefined,
+  };
   if (compute.value === "fp32") return {};
   if (compute.value === "fp16") {
     const scale = view.precision.lossScale.value;
@@ -162,6 +126,10 @@ function model(view: StageView): Record<string, Yaml> {
     rotary_percent: m.position.value === "rope" ? m.ropeFraction.value : undefined,
     use_rope_scaling: scaling?.kind === "llama3" ? true : undefined,
     rope_scaling_factor: scaling?.kind === "llama3" ? scaling.factor : undefined,
+    rope_type: m.mla === undefined ? undefined : scaling?.kind === "yarn" ? "yarn" : "rope",
+    rotary_scaling_factor: scaling?.kind === "yarn" ? scaling.factor : undefined,
+    mscale: scaling?.kind === "yarn" ? scaling.mscale : undefined,
+    mscale_all_dim: scaling?.kind === "yarn" ? scaling.mscaleAllDim : undefined,
     normalization: m.norm.value === "rmsnorm" ? "RMSNorm" : "LayerNorm",
     norm_epsilon: m.normEps.value,
     qk_layernorm: m.qkNorm.value === "head" ? true : undefined,
@@ -298,6 +266,34 @@ function bridge(view: StageView): Yaml {
     checkpoint: { save: "checkpoints", load: "checkpoints", save_interval: view.saveSteps ?? stage.steps },
     rng: { seed: view.spec.seed.value },
   };
+}
+
+/** YaRN is multi-latent attention's, with the bounds of DeepSeek: no flag sets others (core_v0.16.1 arguments.py). */
+function problems(view: StageView): Diagnostic[] {
+  const { model: m, precision: p, stage } = view;
+  const scaling = m.ropeScaling?.value;
+  const found: Diagnostic[] = [];
+  if (scaling?.kind === "yarn") {
+    const usual = scaling.originalContext === 4096 && (scaling.betaFast ?? 32) === 32 && (scaling.betaSlow ?? 1) === 1;
+    if (m.mla === undefined || !usual)
+      found.push(
+        refuse(
+          view,
+          "this YaRN RoPE scaling",
+          "YaRN has flags for multi-latent attention only, over a context of 4096",
+        ),
+      );
+  }
+  const low = p.optimizerState.value !== "fp32" || p.gradients.value !== "fp32";
+  if (low && stage.parallel.shard !== "zero1")
+    found.push(
+      refuse(
+        view,
+        "low-precision optimizer state without ZeRO-1",
+        "the precision-aware optimizer is a distributed one",
+      ),
+    );
+  return found;
 }
 
 function lower(view: StageView): Outcome<EngineBundle> {

@@ -1,9 +1,9 @@
 /** NxD Training: one Hydra YAML in the form of its examples (hf_llama3_8B_*.yaml @9169aa0), started by its own orchestrator. */
 import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
-import { evenChunks, failed, learningRate, recomputeRule, refuse, startsWithWeights } from "../../common/lower.js";
+import { failed, learningRate, recomputeRule, refuse, startsWithWeights } from "../../common/lower.js";
 import { json } from "../../common/quote.js";
 import { numberOption, type StageView, stringOption } from "../../common/stage.js";
-import { trainingConfig } from "../../common/training-config.js";
+import { lostInConfig, trainingConfig } from "../../common/training-config.js";
 import { type Yaml, yaml } from "../../common/yaml.js";
 import { dataSettings } from "../common/data.js";
 import { mixPy } from "../common/mix-py.js";
@@ -27,24 +27,8 @@ const loraTargets: Readonly<Record<string, string>> = {
 };
 
 function problems(view: StageView): Diagnostic[] {
-  const { model } = view;
   const { parallel } = view.stage;
-  const found: Diagnostic[] = [];
-  if (!["llama", "mistral", "mixtral"].includes(model.architecture.value))
-    return [
-      refuse(
-        view,
-        `the ${model.architecture.value} architecture`,
-        "NxD Training's examples are Llama, Mistral and Mixtral",
-      ),
-    ];
-  if (!["pretrain", "sft", "dpo"].includes(view.spec.objective.kind))
-    found.push(
-      refuse(view, `objective ${view.spec.objective.kind}`, "NxD Training has pre-training, SFT, DPO and ORPO"),
-    );
-  if (view.adapter?.kind.value === "qlora") found.push(refuse(view, "QLoRA", "NxD Training has no 4-bit weights"));
-  if (!["none", "zero1"].includes(parallel.shard))
-    found.push(refuse(view, parallel.shard, "NxD Training has zero1 only"));
+  const found = lostInConfig(view);
   if (view.adapter !== undefined && parallel.shard === "zero1")
     found.push(
       refuse(
@@ -53,34 +37,6 @@ function problems(view: StageView): Diagnostic[] {
         "LoRA needs autocast precision; the zero1 optimizer is not compatible with it (examples/conf @9169aa0)",
       ),
     );
-  if (!["fp32", "bf16"].includes(view.precision.compute.value))
-    found.push(
-      refuse(view, `${view.precision.compute.value} compute`, "NxD Training's precision types are fp32 and bf16"),
-    );
-  const rule = recomputeRule(view);
-  if (!["none", "full", "selective"].includes(rule.kind))
-    found.push(
-      refuse(
-        view,
-        `recompute ${view.stage.recompute.summary}`,
-        "activations_checkpoint_granularity is selective or full",
-      ),
-    );
-  if (view.stage.offload !== "none")
-    found.push(refuse(view, `${view.stage.offload} offload`, "NxD Training keeps all on the device"));
-  if (view.optimizer.kind !== "adamw")
-    found.push(refuse(view, `the ${view.optimizer.kind} optimizer`, "adamw_fp32OptState is the optimizer"));
-  if (sched[learningRate(view).kind] === undefined)
-    found.push(
-      refuse(
-        view,
-        `the ${learningRate(view).kind} schedule`,
-        "NeMo's schedulers in the examples are linear, cosine and constant with warm-up",
-      ),
-    );
-  if (parallel.pipeline > 1 && !evenChunks(view)) found.push(refuse(view, "an uneven pipeline split", "no key for it"));
-  if (parallel.expert > 1) found.push(refuse(view, "expert parallelism", "only in the Mixtral examples, not checked"));
-  if (view.spec.freeze.value.length > 0) found.push(refuse(view, "frozen parameters", "no pattern for them"));
   if (phases(view).length > 1 && view.spec.objective.kind !== "pretrain")
     found.push(refuse(view, "a mix that changes", "fine-tuning data is one file"));
   return found;

@@ -12,7 +12,7 @@ import { dataSettings } from "../common/data.js";
 import { mixPy } from "../common/mix-py.js";
 import type { EngineBundle, EngineLowering } from "../types.js";
 import { degrees, moduleNames, scheduleName } from "./layout.js";
-import { modelArgs, modelName, modelProblems } from "./model.js";
+import { modelArgs, modelName } from "./model.js";
 import { hasRegistry, registryPy } from "./registry.js";
 import { titanPy } from "./titan-py.js";
 
@@ -20,41 +20,7 @@ const requirements = ["torch==2.13.0", "torchtitan==0.2.2", "torchao==0.18.0", "
 
 function problems(view: StageView): Diagnostic[] {
   const { parallel } = view.stage;
-  const found = modelProblems(view);
-  if (view.spec.objective.kind !== "pretrain")
-    found.push(refuse(view, `objective ${view.spec.objective.kind}`, "torchtitan is lowered for pre-training"));
-  if (view.adapter !== undefined) found.push(refuse(view, "an adapter", "TRL writes PEFT adapters"));
-  if (parallel.shard === "zero1" || parallel.shard === "zero2")
-    found.push(refuse(view, parallel.shard, "FSDP2 shards weights, gradients and state together: none, zero3 or hsdp"));
-  const rule = recomputeRule(view);
-  if (rule.kind === "block" || rule.kind === "ops" || rule.kind === "mixed")
-    found.push(
-      refuse(
-        view,
-        `recompute ${view.stage.recompute.summary}`,
-        "torchtitan 0.2.2 has none, full, selective (its op list) or every Nth layer",
-      ),
-    );
-  if (!["fp32", "bf16", "fp8", "mxfp8"].includes(view.precision.compute.value))
-    found.push(
-      refuse(
-        view,
-        `${view.precision.compute.value} compute`,
-        "torchtitan trains in float32 or bfloat16, with float8 or MX linears",
-      ),
-    );
-  if (view.precision.compute.value === "fp8" && !["tensorwise", "rowwise"].includes(view.precision.recipe.value))
-    found.push(
-      refuse(
-        view,
-        `the ${view.precision.recipe.value} FP8 recipe`,
-        "float8 recipes are tensorwise and rowwise (0.2.2 job_config.py)",
-      ),
-    );
-  if (view.optimizer.kind !== "adamw")
-    found.push(refuse(view, `the ${view.optimizer.kind} optimizer`, "optimizer.name is AdamW"));
-  if (offloads(view, "activations"))
-    found.push(refuse(view, "activation offload", "only experiments/graph_trainer offloads activations"));
+  const found: Diagnostic[] = [];
   if (parallel.shard === "none" && parallel.context > 1)
     found.push(refuse(view, "context parallelism without sharding", "torchtitan's CP ranks are part of the FSDP mesh"));
   return found;
@@ -101,6 +67,8 @@ function config(view: StageView): { readonly [key: string]: Toml } {
   const { replicate, shard } = degrees(view);
   const lr = learningRate(view);
   const quant = quantize(view);
+  // A pipeline runs all micro-batches of a step in one call.
+  const localBatch = parallel.micro_batch * (parallel.pipeline > 1 ? parallel.accumulation : 1);
   const low = view.precision.compute.value === "fp32" ? "float32" : "bfloat16";
   return {
     job: { dump_folder: "output", description: `llmp stage ${stage.name}` },
@@ -125,7 +93,7 @@ function config(view: StageView): { readonly [key: string]: Toml } {
     training: {
       dataset: "llmp",
       dataset_path: "data",
-      local_batch_size: parallel.micro_batch * (parallel.pipeline > 1 ? parallel.accumulation : 1),
+      local_batch_size: localBatch,
       global_batch_size: stage.global_batch,
       seq_len: stage.context_length,
       max_norm: new Float(optimizer.clip > 0 ? optimizer.clip : 1e9),
@@ -166,13 +134,13 @@ function config(view: StageView): { readonly [key: string]: Toml } {
     compile: { enable: stage.cluster.accelerator !== "cpu" },
     quantize: quant.table,
     validation:
-      view.evaluateSteps === undefined || parallel.pipeline > 1
+      view.evaluateSteps === undefined
         ? { enable: false }
         : {
             enable: true,
             dataset: "llmp_evaluate",
             dataset_path: "data",
-            local_batch_size: parallel.micro_batch,
+            local_batch_size: localBatch,
             seq_len: stage.context_length,
             freq: view.evaluateSteps,
             steps: 16,

@@ -1,43 +1,10 @@
-/** The model's shape in torchtitan's own arguments (0.2.2 model/args.py), or why it has none. */
-import type { Diagnostic } from "../../../diagnostics/index.js";
-import { refuse } from "../../common/lower.js";
+/** The model's shape in torchtitan's own arguments (0.2.2 model/args.py). */
 import type { Literal } from "../../common/quote.js";
 import type { StageView } from "../../common/stage.js";
 
 const families: Readonly<Record<string, string>> = { llama: "llama3", qwen3: "qwen3", qwen3_moe: "qwen3" };
 
 export const modelName = (view: StageView): string => families[view.model.architecture.value] ?? "llama3";
-
-export function modelProblems(view: StageView): Diagnostic[] {
-  const { model } = view;
-  const found: Diagnostic[] = [];
-  const family = families[model.architecture.value];
-  if (family === undefined)
-    return [
-      refuse(
-        view,
-        `the ${model.architecture.value} architecture`,
-        "torchtitan is lowered for llama, qwen3 and qwen3_moe",
-      ),
-    ];
-  if (family === "llama3") {
-    if (model.headDim.value * model.heads.value !== model.hidden.value)
-      found.push(refuse(view, "head_dim × heads ≠ hidden", "torchtitan's llama3 has head_dim = dim / n_heads"));
-    if (model.tiedEmbeddings.value)
-      found.push(refuse(view, "tied embeddings", "torchtitan's llama3 has a head of its own"));
-    const scaling = model.ropeScaling?.value;
-    if (scaling !== undefined && scaling.kind !== "llama3")
-      found.push(refuse(view, `${scaling.kind} RoPE scaling`, "torchtitan's llama3 scales as Llama 3.1 does"));
-  }
-  if (model.attentionBias.value !== "none" || model.mlpBias.value)
-    found.push(refuse(view, "biases", "torchtitan's linears have none"));
-  if (model.slidingWindow !== undefined)
-    found.push(refuse(view, "sliding-window attention", "torchtitan 0.2.2 attends to all"));
-  if (model.moe !== undefined && model.moe.sharedExperts.value > 0 && family === "qwen3")
-    found.push(refuse(view, "shared experts", "torchtitan's qwen3 has none"));
-  if (model.dropout.value > 0) found.push(refuse(view, "dropout", "torchtitan's models have none"));
-  return found;
-}
 
 /** Keyword arguments; `rope_scaling_args` and `moe_args` are built by llmp_titan.py. */
 export function modelArgs(view: StageView): { readonly [key: string]: Literal } {

@@ -3,7 +3,7 @@ import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
 import { failed, learningRate, offloads, recomputeRule, refuse, startsWithWeights } from "../../common/lower.js";
 import { json } from "../../common/quote.js";
 import { numberOption, option, type StageView, stringOption } from "../../common/stage.js";
-import { layerClass, trainingConfig } from "../../common/training-config.js";
+import { layerClass, lostInConfig, trainingConfig } from "../../common/training-config.js";
 import { type Yaml, yaml } from "../../common/yaml.js";
 import { dataSettings } from "../common/data.js";
 import { mixPy } from "../common/mix-py.js";
@@ -58,19 +58,7 @@ const mergesAdapter = (view: StageView): boolean =>
 
 function problems(view: StageView): Diagnostic[] {
   const { parallel } = view.stage;
-  const found: Diagnostic[] = [];
-  for (const axis of ["tensor", "pipeline", "context", "expert"] as const) {
-    if (parallel[axis] > 1)
-      found.push(refuse(view, `${axis} parallelism`, "TRL trainers run with data parallelism and FSDP2 only"));
-  }
-  if (parallel.shard === "zero1")
-    found.push(
-      refuse(
-        view,
-        "ZeRO-1",
-        "accelerate's FSDP2 shards gradients together with the optimizer's state: use zero2 or zero3",
-      ),
-    );
+  const found = lostInConfig(view);
   if (mergesAdapter(view) && (parallel.shard !== "none" || view.adapter?.kind.value === "qlora"))
     found.push(
       refuse(
@@ -79,14 +67,11 @@ function problems(view: StageView): Diagnostic[] {
         "adapters are merged on whole weights only: shard = none and kind = lora, or merge it by hand",
       ),
     );
-  const rule = recomputeRule(view);
-  if (rule.kind !== "none" && rule.kind !== "full")
-    found.push(
-      refuse(view, `recompute ${view.stage.recompute.summary}`, "transformers checkpoints all layers or none"),
-    );
-  if (!(view.precision.compute.value in torchDtype))
-    found.push(refuse(view, `${view.precision.compute.value} compute`, "TRL trains in fp32, tf32, bf16 or fp16"));
-  if (view.optimizer.kind === "muon") found.push(refuse(view, "the Muon optimizer", "transformers has no Muon"));
+  const { masterWeights, reduce, weights } = view.precision;
+  if (view.adapter !== undefined && masterWeights.value === "none" && weights.value !== "fp32")
+    found.push(refuse(view, "an adapter without master weights", "PEFT keeps adapters in fp32"));
+  if (reduce.value !== "fp32" && parallel.shard === "none" && view.stage.cluster.accelerators > 1)
+    found.push(refuse(view, `reduction in ${reduce.value} without sharding`, "DDP reduces in the weights' dtype"));
   if (offloads(view, "optimizer") && parallel.shard === "none")
     found.push(refuse(view, "optimizer offload without sharding", "offload is FSDP2's fsdp_offload_params"));
   return found;
@@ -239,6 +224,7 @@ function settings(view: StageView): Yaml {
           ? { bytes: true }
           : { path: "tokenizer", chat_template: view.tokenizer.chatTemplate?.value },
     schedule: schedule(view),
+    reduce: stage.parallel.shard === "none" ? undefined : (torchDtype[view.precision.reduce.value] ?? "float32"),
     trainer: trainer(view),
   };
 }

@@ -1,5 +1,6 @@
 /** The program that runs a stage with TRL: a reader of train.yaml. All decisions are in that file. */
 export const trainPy = String.raw`"""Trains one stage with Hugging Face TRL. Written by llmp; every setting is in train.yaml and data.json beside it."""
+import dataclasses
 import json
 import math
 import os
@@ -285,6 +286,11 @@ def main():
         return trainer.lr_scheduler
 
     trainer.create_scheduler = create_scheduler
+    plugin = getattr(trainer.accelerator.state, "fsdp_plugin", None)
+    if plugin is not None and plugin.mixed_precision_policy is not None and config.get("reduce"):
+        # accelerate would reduce gradients in the compute type.
+        policy = plugin.mixed_precision_policy
+        plugin.mixed_precision_policy = dataclasses.replace(policy, reduce_dtype=getattr(torch, config["reduce"]))
     if "--dry-run" in sys.argv:
         print("configuration loaded")
         return
@@ -294,8 +300,8 @@ def main():
 
         last = get_last_checkpoint(settings["output_dir"])
     trainer.train(resume_from_checkpoint=last)
-    if getattr(trainer.accelerator.state, "fsdp_plugin", None) is not None:
-        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
+    if plugin is not None:
+        plugin.set_state_dict_type("FULL_STATE_DICT")
     if config["merge"]:
         # A later stage starts from whole weights; the adapter itself lies beside them.
         trainer.save_model(os.path.join(config["output"], "adapter"))

@@ -1,6 +1,6 @@
 /** verl 0.9: Hydra overrides of `ppo_trainer` in a YAML, rewards as a function, prompts as Parquet in the planned order. */
-import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
-import { failed, learningRate, offloads, recomputeRule, refuse } from "../../common/lower.js";
+import type { Outcome } from "../../../diagnostics/index.js";
+import { failed, learningRate, offloads, recomputeRule, refuse, startsWithWeights } from "../../common/lower.js";
 import { json } from "../../common/quote.js";
 import { numberOption, type StageView, stringOption } from "../../common/stage.js";
 import { type Yaml, yaml } from "../../common/yaml.js";
@@ -11,33 +11,6 @@ import { rewardsPy } from "../trl/train-py.js";
 import type { EngineBundle, EngineLowering } from "../types.js";
 import { promptsPy, verlRewardPy } from "./verl-py.js";
 
-function problems(view: StageView): Diagnostic[] {
-  const { parallel } = view.stage;
-  const found: Diagnostic[] = [];
-  if (view.spec.objective.kind !== "grpo")
-    return [refuse(view, `objective ${view.spec.objective.kind}`, "verl is lowered for GRPO")];
-  for (const axis of ["tensor", "pipeline", "context", "expert"] as const)
-    if (parallel[axis] > 1)
-      found.push(refuse(view, `${axis} parallelism`, "verl's FSDP actor has data parallelism only"));
-  if (parallel.shard !== "zero3" && parallel.shard !== "hsdp")
-    found.push(refuse(view, `shard ${parallel.shard}`, "verl's FSDP actor is fully or hybrid sharded"));
-  if (view.adapter?.kind.value === "qlora") found.push(refuse(view, "QLoRA", "verl 0.9 has no 4-bit weights"));
-  if (!["bf16", "fp32"].includes(view.precision.compute.value))
-    found.push(refuse(view, `${view.precision.compute.value} compute`, "verl's actors are bfloat16 or float32"));
-  if (view.rewards.some((r) => r.kind.value === "length"))
-    found.push(refuse(view, "a length reward", "verl's compute_score sees the text, not its number of tokens"));
-  const rule = recomputeRule(view);
-  if (rule.kind !== "none" && rule.kind !== "full")
-    found.push(refuse(view, `recompute ${view.stage.recompute.summary}`, "verl checkpoints all layers or none"));
-  if (offloads(view, "activations"))
-    found.push(refuse(view, "activation offload", "enable_activation_offload was not tried"));
-  if (view.optimizer.kind !== "adamw")
-    found.push(refuse(view, `the ${view.optimizer.kind} optimizer`, "verl's actor has AdamW"));
-  if (!["constant", "cosine"].includes(learningRate(view).kind))
-    found.push(refuse(view, `the ${learningRate(view).kind} schedule`, "lr_scheduler_type is constant or cosine"));
-  return found;
-}
-
 export function verlConfig(view: StageView): Yaml {
   const { stage, adapter, optimizer } = view;
   const lr = learningRate(view);
@@ -47,6 +20,9 @@ export function verlConfig(view: StageView): Yaml {
     fsdp_size: stage.parallel.shard === "hsdp" ? stage.parallel.shard_group : -1,
     param_offload: false,
     optimizer_offload: offload,
+    model_dtype: "fp32",
+    dtype: view.precision.compute.value === "fp32" ? "float32" : "bfloat16",
+    seed: view.spec.seed.value,
   };
   const completion = numberOption(view, "maxCompletion", 512);
   return {
@@ -85,6 +61,8 @@ export function verlConfig(view: StageView): Yaml {
         fsdp_config: fsdp,
         optim: {
           lr: lr.peak,
+          betas: [optimizer.beta1, optimizer.beta2],
+          override_optimizer_config: { eps: optimizer.eps },
           weight_decay: optimizer.weightDecay,
           lr_warmup_steps: lr.warmup,
           lr_scheduler_type: lr.kind,
@@ -125,8 +103,9 @@ export function verlConfig(view: StageView): Yaml {
 }
 
 function lower(view: StageView): Outcome<EngineBundle> {
-  const found = problems(view);
-  if (found.length > 0) return failed(found);
+  // The policy's shape is that of the folder, and its rollout engine loads it from there.
+  if (!startsWithWeights(view))
+    return failed([refuse(view, "a policy with fresh weights", "verl starts from a model's folder: weights = …")]);
   return {
     value: {
       files: [
