@@ -27,6 +27,11 @@ export const commands: readonly CommandRow[] = [
     summary: "Decide what is left open; predict memory, time, cost",
     load: () => import("./commands/plan.js"),
   },
+  {
+    name: "graph",
+    summary: "Show a model op by op: parameters, FLOPs, saved bytes",
+    load: () => import("./commands/graph.js"),
+  },
   { name: "diff", summary: "Compare two plans or files", load: () => import("./commands/diff.js") },
   { name: "sweep", summary: "Tabulate plans over lists of settings", load: () => import("./commands/sweep.js") },
   { name: "run", summary: "Run a plan on this machine", load: () => import("./commands/run.js") },

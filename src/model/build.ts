@@ -71,7 +71,7 @@ function embedding(m: ModelSpec, options: BuildOptions): LayerKind {
     inputs: ["tokens"],
     outputs: [x],
     weights: [table],
-    saves: ["tokens"],
+    saves: b.trains([table]) ? ["tokens"] : [],
     splitBy: "tensor",
   });
   if (m.position.value === "learned") {
@@ -84,7 +84,7 @@ function embedding(m: ModelSpec, options: BuildOptions): LayerKind {
       inputs: ["positions"],
       outputs: [p],
       weights: [positions],
-      saves: ["positions"],
+      saves: b.trains([positions]) ? ["positions"] : [],
     });
     x = b.add("x", x, p, h);
   }
@@ -142,7 +142,7 @@ function head(m: ModelSpec, options: BuildOptions): LayerKind {
     inputs: [n],
     outputs: [logits],
     weights,
-    saves: [n],
+    saves: b.trains(weights) ? [n] : [],
     flopsPerToken: 2 * h * m.vocab.value,
     splitBy: "tensor",
   });

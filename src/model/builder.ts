@@ -69,6 +69,10 @@ export class LayerBuilder {
     return name;
   }
 
+  trains(weights: readonly string[]): boolean {
+    return weights.some((name) => this.#weights[name]?.trainable === true);
+  }
+
   op(op: { id: string; kind: OpKind; inputs: string[]; outputs: string[] } & Partial<Op>): void {
     this.#ops.push({
       module: this.module,
@@ -111,7 +115,7 @@ export class LayerBuilder {
       rows,
       side === "out" ? { tensor: 1 } : { sequence: 0 },
     );
-    const attrs = { ...(o.transposed ? { transposed: true } : {}), ...o.attrs };
+    const attrs: Op["attrs"] = { ...(o.transposed ? { transposed: true } : {}), ...o.attrs };
     const splitBy = copies > 1 ? ("expert" as const) : side === "none" ? ("none" as const) : ("tensor" as const);
     this.op({
       id,
@@ -119,8 +123,10 @@ export class LayerBuilder {
       inputs: [input],
       outputs: [out],
       weights,
-      saves: [input],
-      flopsPerToken: 2 * inputs * outputs,
+      // The input's gradient needs only the weight; the weight's gradient needs the input.
+      saves: this.trains(weights) ? [input] : [],
+      // A routed token goes through as many experts as it chose.
+      flopsPerToken: 2 * inputs * outputs * (rows === "routed_tokens" ? Number(attrs.topK ?? 1) : 1),
       attrs,
       splitBy,
     });
@@ -166,7 +172,9 @@ export class LayerBuilder {
   }
 
   norm(id: string, input: string, name: string, features: number, attrs: Op["attrs"], bias: boolean): string {
-    const out = this.tensor(id, this.#width(input, features), "tokens", { sequence: 0 });
+    // Per-head norms keep their input's width; one that reads a part of it gives that part.
+    const width = typeof attrs.width === "number" ? attrs.width : this.#width(input, features);
+    const out = this.tensor(id, width, "tokens", { sequence: 0 });
     const weights = [this.weight(`${name}.weight`, [features], attrs.offset === 1 ? { init: { kind: "zeros" } } : {})];
     if (bias) weights.push(this.weight(`${name}.bias`, [features]));
     this.op({

@@ -6,6 +6,15 @@ import type { ModelGraph } from "./graph.js";
 export { buildGraph } from "./build.js";
 export type { BuildOptions } from "./builder.js";
 export { type FieldValue, fieldsOf, type ModelFields, modelBlock, numberText } from "./fields.js";
+export {
+  attended,
+  bytesPerToken,
+  figuresOf,
+  forwardFlops,
+  type GraphFigures,
+  type KindFigures,
+  type OpFigures,
+} from "./figures.js";
 export { hfFamily, type Json } from "./hf/families.js";
 export { hfLosses } from "./hf/losses.js";
 export { fromHfConfig } from "./hf/read.js";

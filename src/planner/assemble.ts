@@ -1,6 +1,6 @@
 /** A chosen layout, evaluated in full and told in the words of plan.json. */
-
 import type { Pricing } from "../checker/pipeline.js";
+import { figuresOf } from "../model/index.js";
 import { calendar, costPlan, findPrice } from "./cost/index.js";
 import { decisions } from "./explain/decisions.js";
 import { confidence, spreadOf } from "./explain/interval.js";
@@ -46,7 +46,7 @@ export function assemble({ problem, result, choice, model, seconds }: Assembly):
       parameters: policy.parameters,
       active_parameters: policy.activeParameters,
       trainable_parameters: policy.trainableParameters,
-      flops_per_token: flopsPerToken(problem, contextLength),
+      flops_per_token: figuresOf(problem.policy, contextLength).trainingFlops,
     },
     objective: stage.objective.kind,
     engine: context.engine.name,
@@ -101,18 +101,6 @@ export function assemble({ problem, result, choice, model, seconds }: Assembly):
     alternatives: alternatives(problem, result, choice),
     pareto: result.front.map((c) => ({ ...alternative(problem, c.pricing, c), chosen: c === choice })),
   };
-}
-
-/** Forward and backward of one token: multiply-adds of the weights it uses, and attention over half the sequence. */
-function flopsPerToken(problem: StageProblem, contextLength: number): number {
-  const { policy } = problem;
-  let total = 0;
-  for (const kind of policy.stack) {
-    for (const op of policy.kinds[kind]!.ops) {
-      total += op.flopsPerToken * 3 + op.flopsPerTokenPair * ((contextLength + 1) / 2) * 3;
-    }
-  }
-  return total;
 }
 
 function alternative(problem: StageProblem, pricing: Pricing, solved: Found): Alternative {

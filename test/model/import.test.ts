@@ -2,23 +2,28 @@
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execa } from "execa";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { command as checkCommand } from "../../src/cli/commands/check.js";
+import { command as fmtCommand } from "../../src/cli/commands/fmt.js";
+import { command } from "../../src/cli/commands/import.js";
+import { call } from "./streams.js";
 
-const root = join(import.meta.dirname, "../..");
-const fixtures = join(root, "test/weights/fixtures");
-const llmp = (args: readonly string[], cwd = root, input = "") =>
-  execa("node", [join(root, "dist/llmp.js"), ...args], { cwd, reject: false, input });
+vi.mock("node:fs", async (original) =>
+  (await import("./streams.js")).capture(await original<typeof import("node:fs")>()),
+);
+
+const fixtures = join(import.meta.dirname, "../weights/fixtures");
+const imports = (...args: string[]) => call(command(), ...args);
 
 describe("llmp import", () => {
   test("a folder with weights: the file checks, and finds them from where it lies", async () => {
     const folder = mkdtempSync(join(tmpdir(), "llmp-import-"));
     const to = join(folder, "mine.llmp");
-    const made = await llmp(["import", join(fixtures, "qwen2"), "-o", to]);
-    expect(made).toMatchObject({ exitCode: 0, stdout: "" });
+    const made = await imports(join(fixtures, "qwen2"), "-o", to);
+    expect(made).toMatchObject({ code: 0, out: "" });
     expect(readFileSync(to, "utf8")).toMatch(/model qwen2 \{[\s\S]*weights += ".*fixtures\/qwen2"/);
-    expect(await llmp(["check", to])).toMatchObject({ exitCode: 0 });
-    expect(await llmp(["fmt", "--check", to])).toMatchObject({ exitCode: 0 });
+    expect(await call(checkCommand(), to)).toMatchObject({ code: 0 });
+    expect(await call(fmtCommand(), "--check", to)).toMatchObject({ code: 0 });
   });
 
   test("what is not carried over is said on stderr, once each, and in --json", async () => {
@@ -31,13 +36,13 @@ describe("llmp import", () => {
       head_dim: 64,
     };
     writeFileSync(join(folder, "config.json"), JSON.stringify(config));
-    const made = await llmp(["import", folder, "--json"]);
-    const { text, warnings } = JSON.parse(made.stdout) as { text: string; warnings: string[] };
+    const made = await imports(folder, "--json");
+    const { text, warnings } = JSON.parse(made.out) as { text: string; warnings: string[] };
     expect(warnings).toEqual([
       "not carried over: rope scaling `dynamic` (positions stay as they are up to the context)",
       'not carried over: attn_gate = "head"',
     ]);
-    expect(made.stderr.match(/LLMP7003\]/g)).toHaveLength(2);
+    expect(made.err.match(/LLMP7003\]/g)).toHaveLength(2);
     expect(text).toMatch(/model big_model_7b \{[\s\S]*head_dim += 64/);
   });
 
@@ -50,16 +55,18 @@ describe("llmp import", () => {
     ["an activation that is not known", { model_type: "llama", hidden_act: "tanhexp" }, /LLMP7004.*`hidden_act`/],
   ];
   test.each(faulty)("%s: a diagnostic and exit code 1", async (_, json, message) => {
-    const made = await llmp(["import", "-"], root, JSON.stringify(json));
-    expect(made).toMatchObject({ exitCode: 1, stdout: "" });
-    expect(made.stderr).toMatch(message);
+    const folder = mkdtempSync(join(tmpdir(), "llmp-import-"));
+    writeFileSync(join(folder, "config.json"), JSON.stringify(json));
+    const made = await imports(folder);
+    expect(made).toMatchObject({ code: 1, out: "" });
+    expect(made.err).toMatch(message);
   });
 
   test("no such file is wrong usage; a folder without config.json and text that is not JSON are diagnostics", async () => {
-    expect(await llmp(["import", "nowhere"])).toMatchObject({ exitCode: 2 });
+    expect(await imports("nowhere")).toMatchObject({ code: 2 });
     const folder = mkdtempSync(join(tmpdir(), "llmp-import-"));
-    expect((await llmp(["import", folder])).stderr).toMatch(/LLMP7001.*no config.json/);
+    expect((await imports(folder)).err).toMatch(/LLMP7001.*no config.json/);
     writeFileSync(join(folder, "config.json"), "{");
-    expect((await llmp(["import", folder])).stderr).toMatch(/LLMP7001.*config.json: /);
+    expect((await imports(folder)).err).toMatch(/LLMP7001.*config.json: /);
   });
 });

@@ -1,19 +1,11 @@
 /** Attention kernels: flash (one fused pass) and unfused (two batched products and passes over the scores). */
+import { attended } from "../../model/index.js";
 import type { Rates } from "./rates.js";
 import type { AttentionShape } from "./shape.js";
 
 export interface AttentionSeconds {
   readonly forward: number;
   readonly backward: number;
-}
-
-/** Positions that a query attends to on average. */
-export function attended(a: AttentionShape, length: number): number {
-  if (a.window > 0 && a.window < length) {
-    const w = a.window;
-    return w - (w * (w - 1)) / (2 * length);
-  }
-  return a.causal ? (length + 1) / 2 : length;
 }
 
 /** For `tokens` queries of sequences of `length`, with the heads that one rank holds. */

@@ -1,9 +1,9 @@
 /** The time of a plan: the step by what takes it, and the pipeline's schedule. */
 
+import { attended } from "../../model/index.js";
 import type { TimePlan } from "../plan.js";
 import { simulate } from "../schedule/index.js";
 import type { Candidate, StageContext } from "../types.js";
-import { attended } from "./attention.js";
 import { type Job, layerNumbers } from "./job.js";
 import { gemmElements, type ModelShape } from "./shape.js";
 import { type StepTime, stepTime } from "./step.js";
