@@ -183,7 +183,7 @@ export async function onWorkers(c: Case, steps: number, file: string): Promise<O
     losses.push(meanOf(await team.run(b, scaleOf(b)), b));
     norms.push(await team.update(updateAt(step)));
   }
-  const state = await team.state();
+  const state = await team.tensors("weights");
   await team.close();
   const weights = new Map(
     state.flatMap(({ name, values }) => (name.startsWith("weight/") ? [[name.slice(7), values] as const] : [])),

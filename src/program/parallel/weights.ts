@@ -256,14 +256,11 @@ export class RankWeights<T> {
   }
 
   /** Whole values of every weight and its optimizer state; every rank of a stage must ask, each gets them. */
-  *all(): Generator<{ readonly section: Section; readonly part: Part; readonly values: Float32Array }> {
+  *all(sections: readonly Section[]): Generator<{ section: Section; part: Part; values: Float32Array }> {
+    const from = { weight: this.own, m: this.optimizer.m, v: this.optimizer.v };
     for (const part of this.parts)
-      for (const [section, from] of [
-        ["weight", this.own],
-        ["m", this.optimizer.m],
-        ["v", this.optimizer.v],
-      ] as const) {
-        const x = from.get(part.name);
+      for (const section of sections) {
+        const x = from[section].get(part.name);
         if (x !== undefined) yield { section, part, values: this.#whole(part, this.algebra.read(x)) };
       }
   }

@@ -27,7 +27,7 @@ export type Ask =
       readonly scale: number | undefined;
     }
   | { readonly kind: "update"; readonly update: Update }
-  | { readonly kind: "state" }
+  | { readonly kind: "state"; readonly sections: readonly Section[] }
   | { readonly kind: "close" };
 
 export interface StatePart {

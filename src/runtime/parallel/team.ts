@@ -1,7 +1,7 @@
 /** A plan's ranks as worker threads, seen from the main thread: whole batches go in, losses and whole weights come out. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { HostBatch, RankTask, Update } from "../../program/index.js";
+import type { HostBatch, RankTask, Section, Update } from "../../program/index.js";
 import { coordinatesOf, launch, rankOf, type Team as Threads, worldSize } from "../collectives/index.js";
 import { RunFailure } from "../failure.js";
 import type { NamedTensor } from "../interfaces.js";
@@ -17,7 +17,7 @@ export function workerFile(): string {
 }
 
 /** In shared memory, so that every worker reads the same copy. */
-export function shared(tensors: readonly NamedTensor[]): ReadonlyMap<string, Float32Array> {
+export function shared(tensors: readonly Pick<NamedTensor, "name" | "values">[]): ReadonlyMap<string, Float32Array> {
   return new Map(
     tensors.map(({ name, values }) => {
       const copy = new Float32Array(new SharedArrayBuffer(values.byteLength));
@@ -140,9 +140,10 @@ export class Team {
     return replies[0]!.norm;
   }
 
-  /** Whole weights and optimizer state: `weight/…`, `m/…`, `v/…`. */
-  async state(): Promise<NamedTensor[]> {
-    const replies = await this.#ask("state", () => ({ kind: "state" }));
+  /** Whole weights, `weight/…`, and (all) optimizer state, `m/…` and `v/…`. */
+  async tensors(which: "weights" | "all"): Promise<NamedTensor[]> {
+    const sections: readonly Section[] = which === "all" ? ["weight", "m", "v"] : ["weight"];
+    const replies = await this.#ask("state", () => ({ kind: "state", sections }));
     const parts: readonly StatePart[] = replies.flatMap((r) => r.parts);
     return parts.map(({ section, name, shape, values }) => ({ name: `${section}/${name}`, shape, values }));
   }

@@ -59,7 +59,7 @@ async function main(): Promise<void> {
       }
       case "state": {
         const parts: StatePart[] = [];
-        for (const { section, part, values } of rank.weights.all())
+        for (const { section, part, values } of rank.weights.all(ask.sections))
           if (tells && (!part.tied || between.pipelineEnds.index === 0))
             parts.push({ section, name: part.name, shape: part.full.spec.shape, values: values.slice() });
         reply(

@@ -1,4 +1,5 @@
+export type { StageInput, StageSummary } from "./executor.js";
 export { initialValues } from "./initial.js";
 export { type Builders, type RunOptions, runPlan } from "./run.js";
 export { learningRate } from "./schedule.js";
-export { type StageInput, type StageSummary, trainStage } from "./stage.js";
+export { trainStage } from "./stage.js";

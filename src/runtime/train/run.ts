@@ -17,8 +17,9 @@ import { openMetrics, recordRun } from "../metrics/index.js";
 import { loadTokenizer } from "../tokenizer/index.js";
 import type { RunEvent, RunSummary } from "../types.js";
 import { initialSource, namedSource, openSourceWeights, type WeightPlaces } from "../weights/index.js";
+import type { StageSummary } from "./executor.js";
 import { refuse } from "./refuse.js";
-import { type StageSummary, trainStage } from "./stage.js";
+import { trainStage } from "./stage.js";
 
 export interface RunOptions {
   /** Folder of the pipeline's file: data and weights are relative to it, `runs/` goes there. */

@@ -1,0 +1,88 @@
+/** What a stage trains with, and where its steps are computed: in this thread (here.ts), or on workers (../parallel). */
+import type { Precision, Stage } from "../../checker/pipeline.js";
+import type { ModelGraph } from "../../model/graph.js";
+import type { StagePlan } from "../../planner/plan.js";
+import type { ModelState, ObjectiveBatch, ObjectiveProgram, Update } from "../../program/index.js";
+import type { Backend, Handle } from "../backend/index.js";
+import type { Batch, BatchSource, CheckpointStore, NamedTensor, WeightStore } from "../interfaces.js";
+import type { RunSummary } from "../types.js";
+
+export interface StageInput {
+  readonly graph: ModelGraph;
+  readonly stage: Stage;
+  readonly plan: Pick<
+    StagePlan,
+    "name" | "steps" | "context_length" | "global_batch" | "parallel" | "layout" | "recompute" | "memory" | "time"
+  >;
+  readonly precision: Pick<Precision, "compute" | "lossScale">;
+  readonly backend: Backend;
+  readonly source: BatchSource;
+  /** Weights to start from; undefined: initialised from the seed. */
+  readonly weights?: WeightStore;
+  /** The frozen model beside this one: its weights, unless given, are those that this stage starts with. */
+  readonly other?: { readonly graph: ModelGraph; readonly weights?: WeightStore };
+  /** Turns prompts into sampled and judged answers, where the objective wants them. */
+  readonly rollOut?: RollOut;
+  /** Where steps are computed; in this thread unless given. */
+  readonly open?: OpenExecutor;
+  readonly checkpoints?: CheckpointStore;
+  readonly resume: boolean;
+  readonly steps?: number;
+  readonly stop?: AbortSignal;
+}
+
+/** Samples from the policy: rows to learn from, and figures of them. */
+export type RollOut = (
+  policy: ModelState<Handle>,
+  prompts: Batch,
+  step: number,
+) => Promise<{ readonly batch: Batch & ObjectiveBatch; readonly figures: Readonly<Record<string, number>> }>;
+
+export type StageSummary = RunSummary["stages"][number];
+
+export interface Sweep {
+  /** Summed loss of each row. */
+  readonly losses: Float64Array;
+  /** More figures of the objective, summed over the batch. */
+  readonly sums: ReadonlyMap<string, number>;
+  /** Of the targets, where the objective looks at them. */
+  readonly logProbs?: Float32Array;
+}
+
+export interface Executor {
+  /** The trained model, where it is in this thread. */
+  readonly policy?: ModelState<Handle>;
+  /** Forward and backward of all micro-batches; gradients of scale · Σ loss add up. */
+  run(batch: Batch & ObjectiveBatch, scale: number): Promise<Sweep>;
+  /** Gives the gradient's norm; where that is not finite nothing was updated. */
+  update(update: Update): Promise<number>;
+  /** Summed loss of a batch that is not learned from, and what it is divided by. */
+  evaluate(batch: Batch, program: ObjectiveProgram): Promise<{ readonly loss: number; readonly total: number }>;
+  /** Whole weights, `weight/…`, and (all) optimizer state, `m/…` and `v/…`. */
+  tensors(which: "weights" | "all"): Promise<readonly NamedTensor[]>;
+  /** Starts a new peak. */
+  begin(): void;
+  /** Bytes of tensors at the peak, of the fullest worker. */
+  peak(): number;
+  close(): Promise<void>;
+}
+
+/** @param start whole tensors to start from, named as `tensors` gives them; weights that are missing start from the seed */
+export type OpenExecutor = (input: StageInput, start: ReadonlyMap<string, Float32Array>) => Promise<Executor>;
+
+/** Rows `first`… of a batch. */
+export function slice(b: Batch & ObjectiveBatch, first: number, sequences: number): ObjectiveBatch {
+  const from = first * b.length;
+  const to = from + sequences * b.length;
+  return {
+    sequences,
+    length: b.length,
+    tokens: b.tokens.subarray(from, to),
+    targets: b.targets.subarray(from, to),
+    weights: b.weights.subarray(from, to),
+    ...(b.segments === undefined ? {} : { segments: b.segments.subarray(from, to) }),
+    ...(b.positions === undefined ? {} : { positions: b.positions.subarray(from, to) }),
+    ...(b.advantages === undefined ? {} : { advantages: b.advantages.subarray(first, first + sequences) }),
+    ...(b.oldLogProbs === undefined ? {} : { oldLogProbs: b.oldLogProbs.subarray(from, to) }),
+  };
+}

@@ -1,0 +1,131 @@
+/** Steps of a stage in this thread, on whichever backend. */
+import {
+  applyUpdate,
+  formats,
+  type ModelState,
+  makeOptimizer,
+  makeState,
+  type NamedWeight,
+  type ObjectiveBatch,
+  objectivePrograms,
+  otherState,
+  refreshWeights,
+  sharesWeights,
+  storedWeights,
+} from "../../program/index.js";
+import type { Handle } from "../backend/index.js";
+import type { Batch, NamedTensor } from "../interfaces.js";
+import { type OpenExecutor, type StageInput, slice } from "./executor.js";
+import { initialValues } from "./initial.js";
+import { readWeights } from "./start.js";
+
+export const openHere: OpenExecutor = async (input, start) => {
+  const { graph, stage, plan, backend } = input;
+  const { algebra, meter } = backend;
+  const compute = input.precision.compute.value;
+  const round = compute === "bf16" ? formats.bf16 : compute === "fp16" ? formats.fp16 : undefined;
+  const kind = stage.optimizer.value.kind === "sgd" ? "sgd" : "adamw";
+  const { options } = stage.objective;
+  const program = objectivePrograms[stage.objective.kind]!;
+  const state: ModelState<Handle> = {
+    ...makeState(
+      algebra,
+      graph,
+      plan.context_length,
+      (w) => start.get(`weight/${w.name}`) ?? initialValues(w, stage.seed.value),
+    ),
+    round,
+  };
+  const optimizer = makeOptimizer(algebra, state, kind);
+  const put = (name: string, tensor: Handle): void => {
+    const values = start.get(name);
+    if (values === undefined) return;
+    algebra.clear(tensor);
+    const from = algebra.floats(values, tensor.shape);
+    algebra.addInto(tensor, from);
+    algebra.free(from);
+  };
+  for (const [name, t] of optimizer.m) put(`m/${name}`, t);
+  for (const [name, t] of optimizer.v) put(`v/${name}`, t);
+  refreshWeights(algebra, state, optimizer);
+  const other = await makeOther(input, state);
+
+  const release = (s: ModelState<Handle>): void => {
+    for (const tensors of [s.weights, s.gradients]) for (const t of tensors.values()) algebra.free(t);
+    for (const { cos, sin } of s.rope.values()) {
+      algebra.free(cos);
+      algebra.free(sin);
+    }
+  };
+  const read = (prefix: string, tensors: ReadonlyMap<string, Handle>): NamedTensor[] =>
+    [...tensors].map(([name, t]) => ({ name: prefix + name, shape: t.shape, values: algebra.read(t) }));
+
+  return {
+    policy: state,
+    async run(batch: Batch & ObjectiveBatch, scale: number) {
+      const losses = new Float64Array(batch.sequences);
+      const sums = new Map<string, number>();
+      let logProbs: Float32Array | undefined;
+      const micro = plan.parallel.micro_batch * program.rows(options);
+      for (let first = 0; first < batch.sequences; first += micro) {
+        const part = slice(batch, first, Math.min(micro, batch.sequences - first));
+        const recompute = plan.recompute.layers;
+        const result = program.micro({ algebra, policy: state, other, batch: part, options, recompute, scale });
+        result.losses.forEach((l, i) => {
+          const row = first + Math.floor(i / batch.length);
+          losses[row] = losses[row]! + l;
+        });
+        for (const [name, value] of Object.entries(result.sums ?? {})) sums.set(name, (sums.get(name) ?? 0) + value);
+        if (result.logProbs !== undefined) {
+          logProbs ??= new Float32Array(batch.tokens.length);
+          logProbs.set(result.logProbs, first * batch.length);
+        }
+        // Between micro-batches a signal or a timer gets its turn.
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+      return { losses, sums, ...(logProbs === undefined ? {} : { logProbs }) };
+    },
+    update: async (u) => applyUpdate(algebra, state, optimizer, u),
+    async evaluate(batch, held) {
+      let loss = 0;
+      let total = 0;
+      const micro = plan.parallel.micro_batch * held.rows(options);
+      for (let first = 0; first < batch.sequences; first += micro) {
+        const part = slice(batch, first, Math.min(micro, batch.sequences - first));
+        const run = { algebra, policy: state, other, batch: part, options, recompute: [], scale: undefined };
+        loss += held.micro(run).losses.reduce((a, b) => a + b, 0);
+        if (part.weights.some((w) => w !== 0)) total += held.total(part);
+      }
+      return { loss, total };
+    },
+    tensors: async (which) => [
+      // fp32: the masters where there are any.
+      ...storedWeights(graph).map(({ name, spec }) => ({
+        name: `weight/${name}`,
+        shape: spec.shape,
+        values: algebra.read(optimizer.masters.get(name) ?? state.weights.get(name)!),
+      })),
+      ...(which === "all" ? [...read("m/", optimizer.m), ...read("v/", optimizer.v)] : []),
+    ],
+    begin: () => meter.reset(),
+    peak: () => meter.peak,
+    async close() {
+      if (other !== undefined && other.weights !== state.weights) release(other);
+      release(state);
+      for (const tensors of [optimizer.m, optimizer.v, optimizer.masters])
+        for (const t of tensors.values()) algebra.free(t);
+    },
+  };
+};
+
+/** Reference or teacher, with weights that training does not touch. */
+async function makeOther(
+  { other, stage, weights, plan, backend: { algebra } }: StageInput,
+  policy: ModelState<Handle>,
+): Promise<ModelState<Handle> | undefined> {
+  if (other === undefined) return undefined;
+  const shares = sharesWeights(stage);
+  const values = shares ? new Map<string, Float32Array>() : await readWeights(other.graph, other.weights ?? weights);
+  const value = (w: NamedWeight): Float32Array => values.get(`weight/${w.name}`) ?? initialValues(w, stage.seed.value);
+  return otherState(algebra, other.graph, policy, shares, plan.context_length, value);
+}
