@@ -26,6 +26,18 @@ export const run = define({
     message: "the loss became {loss} at step {step} of stage {stage}",
     since: "0.1",
   },
+  LLMP6005: {
+    severity: "error",
+    title: "Workers of a run keep failing",
+    message: "a worker of stage {stage} failed: {why}",
+    since: "0.2",
+  },
+  LLMP6006: {
+    severity: "warning",
+    title: "A worker failed, and the stage went on",
+    message: "a worker of stage {stage} failed ({why}); all workers start again from the last checkpoint",
+    since: "0.2",
+  },
   LLMP6101: {
     severity: "error",
     title: "A tokenizer cannot be read",

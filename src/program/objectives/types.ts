@@ -47,6 +47,8 @@ export interface ObjectiveProgram {
   readonly heldOut: "own" | "next token" | "none";
   /** Rows are sampled from the policy before they are learned from. */
   readonly samples?: boolean;
+  /** Its loss is the next token's alone, so that every layout can compute it. */
+  readonly anyLayout?: boolean;
   micro<T>(run: MicroRun<T>): MicroResult;
 }
 

@@ -1,3 +1,3 @@
 export { onWorkers } from "./executor.js";
 export type { TeamJob } from "./job.js";
-export { shared, Team, workerFile } from "./team.js";
+export { shared, Team, WorkerFailure, workerFile } from "./team.js";

@@ -33,6 +33,11 @@ interface PromiseWithResolversOf<T> {
   readonly reject: (error: unknown) => void;
 }
 
+/** A worker ended before its time; the run as a whole can start again from its last checkpoint. */
+export class WorkerFailure extends Error {
+  override readonly name = "WorkerFailure";
+}
+
 export class Team {
   readonly size: number;
   readonly #threads: Threads;
@@ -91,7 +96,8 @@ export class Team {
 
   /** The first cause counts; what follows from it does not. */
   #fail(error: unknown): void {
-    this.#failure ??= error;
+    const known = error instanceof RunFailure || error instanceof WorkerFailure;
+    this.#failure ??= known ? error : new WorkerFailure(error instanceof Error ? error.message : String(error));
     this.#waiting?.reject(this.#failure);
     this.#waiting = undefined;
   }

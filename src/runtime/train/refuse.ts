@@ -4,6 +4,7 @@ import { runCodes } from "../../diagnostics/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { StagePlan } from "../../planner/plan.js";
 import { objectivePrograms, opPrograms } from "../../program/index.js";
+import { worldSize } from "../collectives/index.js";
 import { fail } from "../failure.js";
 
 const optimizers = ["adamw", "sgd"];
@@ -22,8 +23,8 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
   if (!computes.includes(precision.compute.value))
     no(`compute in ${precision.compute.value} is not emulated`, `it has ${computes.join(", ")}`);
   const { parallel } = plan;
-  if (parallel.data * parallel.tensor * parallel.pipeline * parallel.context * parallel.expert > 1)
-    no("its layout has more than one worker", "data = 1 and all other degrees 1");
+  if (worldSize(parallel) > 1 && objectivePrograms[stage.objective.kind]?.anyLayout !== true)
+    no(`the objective ${stage.objective.kind} runs on one worker, and its layout has more`, "parallel = { data = 1 }");
   for (const kind of Object.values(graph.kinds))
     for (const op of kind.ops) {
       const active = op.kind === "dropout" && Number(op.attrs.rate ?? op.attrs.p ?? 0) > 0;

@@ -11,13 +11,15 @@ import type { Plan } from "../../planner/plan.js";
 import { objectivePrograms } from "../../program/index.js";
 import { startBackend } from "../backend/index.js";
 import { openCheckpoints } from "../checkpoint/index.js";
+import { worldSize } from "../collectives/index.js";
 import { openSource } from "../data/index.js";
 import { fail, RunFailure } from "../failure.js";
 import { openMetrics, recordRun } from "../metrics/index.js";
+import { onWorkers, WorkerFailure } from "../parallel/index.js";
 import { loadTokenizer } from "../tokenizer/index.js";
 import type { RunEvent, RunSummary } from "../types.js";
 import { initialSource, namedSource, openSourceWeights, type WeightPlaces } from "../weights/index.js";
-import type { StageSummary } from "./executor.js";
+import type { StageInput, StageSummary } from "./executor.js";
 import { refuse } from "./refuse.js";
 import { trainStage } from "./stage.js";
 
@@ -29,6 +31,8 @@ export interface RunOptions {
   readonly backend?: string;
   readonly steps?: number;
   readonly resume?: boolean;
+  /** The program of worker threads, where it is not beside the bundle. */
+  readonly workerFile?: string;
   /** Aborted once: save and stop after the step. */
   readonly stop?: AbortSignal;
 }
@@ -101,7 +105,8 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         ...(adapter === undefined ? {} : { adapter, baseModel: stage.model.value }),
         files: { ...tokenizer.files(), "config.json": hfConfigText(toHfConfig(spec, "float32")) },
       });
-      const training = trainStage({
+      const workers = worldSize(stagePlan.parallel) > 1;
+      const input: Omit<StageInput, "resume"> = {
         graph,
         stage,
         plan: stagePlan,
@@ -109,12 +114,13 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         backend,
         source,
         checkpoints,
-        resume: options.resume === true,
+        ...(workers ? { open: onWorkers(options.workerFile) } : {}),
         ...(weights === undefined ? {} : { weights }),
         ...(other === undefined ? {} : { other }),
         ...(options.steps === undefined ? {} : { steps: options.steps }),
         ...(options.stop === undefined ? {} : { stop: options.stop }),
-      });
+      };
+      const training = outliving(input, options.resume === true);
       for (;;) {
         const next = await training.next();
         if (next.done === true) {
@@ -137,6 +143,22 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
     throw error;
   } finally {
     await metrics.close();
+  }
+}
+
+/** A stage that goes on from its last checkpoint when a worker fails. */
+async function* outliving(input: Omit<StageInput, "resume">, resume: boolean): AsyncGenerator<RunEvent, StageSummary> {
+  for (let left = 3; ; left--) {
+    try {
+      return yield* trainStage({ ...input, resume: resume || left < 3 });
+    } catch (error) {
+      if (!(error instanceof WorkerFailure)) throw error;
+      const values = { stage: input.plan.name, why: error.message };
+      if (left === 0 || input.checkpoints === undefined)
+        fail(runCodes.report("LLMP6005", input.stage.span, values, { hints: ["`llmp run --resume` goes on"] }));
+      const { code, message } = runCodes.report("LLMP6006", input.stage.span, values);
+      yield { kind: "message", level: "warning", text: `${code}: ${message}` };
+    }
   }
 }
 
