@@ -1,5 +1,5 @@
 /** Answers go to stdout, progress and diagnostics to stderr; exit codes of the contract. */
-import { writeSync } from "node:fs";
+import { readFileSync, writeSync } from "node:fs";
 import type { Diagnostic } from "../diagnostics/index.js";
 import { renderDiagnostics, type Sources } from "../report/terminal/diagnostics.js";
 
@@ -74,7 +74,23 @@ export const note = (text: string): void => {
 export const complain = (text: string): void => write(2, text.endsWith("\n") ? text : `${text}\n`);
 
 /** With `-q` only errors are shown. */
-export function showDiagnostics(diagnostics: readonly Diagnostic[], sources: Sources): void {
+export function showDiagnostics(diagnostics: readonly Diagnostic[], sources: Sources = new Map()): void {
   const shown = globals.quiet ? diagnostics.filter((d) => d.severity === "error") : diagnostics;
-  if (shown.length > 0) complain(renderDiagnostics(shown, sources, { color: useColor(process.stderr) }));
+  if (shown.length > 0)
+    complain(renderDiagnostics(shown, withFiles(shown, sources), { color: useColor(process.stderr) }));
+}
+
+/** The texts that are pointed at, also those that only a plan knows of: a run's mistakes have their place in its file. */
+function withFiles(diagnostics: readonly Diagnostic[], sources: Sources): Sources {
+  const all = new Map([...sources.values()].map((s) => [s.path, s] as const));
+  for (const { primary, labels } of diagnostics)
+    for (const file of [primary, ...labels].flatMap((l) => (l === undefined ? [] : [l.span.file]))) {
+      if (file === "" || all.has(file)) continue;
+      try {
+        all.set(file, { path: file, text: readFileSync(file, "utf8") });
+      } catch {
+        // Planned elsewhere: it is told without its place.
+      }
+    }
+  return all;
 }
