@@ -1,7 +1,9 @@
 /** What goes wrong in real use: each ends with its code, the right exit code, and nothing half-written. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { folder, llmp } from "./llmp.js";
 
 const local = (extra = "", data = 'source = "data/corpus.txt", format = text, holdout = 5%'): string => `
@@ -85,6 +87,31 @@ describe("run", () => {
     expect(readdirSync(path.join(cwd, "runs/main"))).toEqual(expect.arrayContaining(["plan.json", "summary.json"]));
   });
 
+  it("LLMP6003: a plan with what this runtime does not have", async () => {
+    const cwd = project(local(), { "corpus.txt": corpus });
+    const file = path.join(cwd, "p.json");
+    expect((await llmp(["plan", "-o", file], { cwd })).code).toBe(0);
+    writeFileSync(file, readFileSync(file, "utf8").replaceAll('"adamw"', '"sophia"'));
+    const { code, stderr } = await llmp(["run", file], { cwd });
+    expect(stderr).toContain("LLMP6003");
+    expect(code).toBe(3);
+  });
+
+  it("LLMP6109: an address that cannot be read", async () => {
+    const cwd = project(local("", 'source = "s3://no-bucket/none.txt", format = text, tokens = 1M'));
+    const { code, stderr } = await llmp(["run"], {
+      cwd,
+      env: {
+        AWS_ENDPOINT_URL: "http://127.0.0.1:9",
+        AWS_ACCESS_KEY_ID: "k",
+        AWS_SECRET_ACCESS_KEY: "s",
+        AWS_MAX_ATTEMPTS: "1",
+      },
+    });
+    expect(stderr).toContain("LLMP6109");
+    expect(code).toBe(3);
+  });
+
   it("what is no plan is wrong usage", async () => {
     const cwd = project(local());
     writeFileSync(path.join(cwd, "x.json"), "{}");
@@ -133,5 +160,105 @@ describe("emit", () => {
     expect(stderr).toContain("LLMP5002");
     expect(code).toBe(1);
     expect(existsSync(path.join(at, "job"))).toBe(false);
+  });
+
+  it("LLMP5012: an objective that no recipe has", async () => {
+    const job = path.join(folder(), "recipe");
+    const { code, stderr } = await llmp(["emit", "recipe", "examples/distill-70b-8b.llmp", "-d", job]);
+    expect(stderr).toContain("LLMP5012");
+    expect(code).toBe(1);
+    expect(existsSync(job)).toBe(false);
+  });
+});
+
+describe("engines on this machine", () => {
+  const text = local(", engine = trl, on = here")
+    .replace("objective = pretrain", "objective = sft")
+    .replace(
+      'source = "data/corpus.txt", format = text',
+      'source = "data/rows.jsonl", format = jsonl, prompt = "prompt", completion = "completion"',
+    )
+    .concat("cluster here { provider = local }\n");
+  const rows = { "rows.jsonl": `${JSON.stringify({ prompt: "2 + 2 =", completion: " 4" })}\n`.repeat(40) };
+
+  it("LLMP5101: an engine that is not installed says how to install it", async () => {
+    const cwd = project(text, rows);
+    const nowhere = { PATH: cwd, HOME: cwd, XDG_CACHE_HOME: cwd, LLMP_PYTHON: path.join(cwd, "no-python") };
+    const { code, stderr } = await llmp(["run"], { cwd, env: nowhere });
+    expect(stderr).toContain("LLMP5101");
+    expect(stderr).toContain("pip install");
+    expect(code).toBe(3);
+  });
+
+  it("LLMP5102: an engine that fails ends the run with its last words", async () => {
+    const cwd = project(text, rows);
+    const python = path.join(cwd, "python");
+    // Answers that the module is there, then fails at whatever it is asked to run.
+    writeFileSync(python, '#!/bin/sh\n[ "$1" = -c ] && exit 0\necho "ValueError: no such luck" >&2\nexit 7\n', {
+      mode: 0o755,
+    });
+    const { code, stderr } = await llmp(["run"], { cwd, env: { LLMP_PYTHON: python } });
+    expect(stderr).toContain("LLMP5102");
+    expect(stderr).toContain("no such luck");
+    expect(code).toBe(3);
+  });
+});
+
+describe("a remote cluster", () => {
+  const remote = (region: string): string => `
+import "std/llama3"
+dataset text { source = "s3://bucket/text/*.parquet", format = parquet, tokens = 1B }
+model base: llama3_2_1b { weights = "s3://bucket/llama" }
+cluster one { provider = sagemaker, instance = ml.p5.48xlarge, count = 1, ${region} role = "arn:aws:iam::111122223333:role/r", storage = "s3://bucket/out", image = "111122223333.dkr.ecr.us-east-1.amazonaws.com/t:1" }
+train t { objective = pretrain, model = base, data = text, tokens = 1B, batch = 64 sequences, precision = bf16, optimizer = adamw { lr = 1e-4 }, on = one }
+`;
+  const keys = {
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "a-secret-that-nobody-may-see",
+    AWS_EC2_METADATA_DISABLED: "true",
+    AWS_MAX_ATTEMPTS: "1",
+    AWS_CONFIG_FILE: "/nonexistent",
+    AWS_SHARED_CREDENTIALS_FILE: "/nonexistent",
+  };
+
+  it("LLMP5110: no region is set anywhere", async () => {
+    const cwd = project(remote(""));
+    const { code, stderr } = await llmp(["run", "--yes"], {
+      cwd,
+      env: { ...keys, AWS_REGION: "", AWS_DEFAULT_REGION: "" },
+    });
+    expect(stderr).toContain("LLMP5110");
+    expect(code).toBe(3);
+  });
+
+  it("LLMP5109: a job that fails there ends with its reason, and no secret is printed", async () => {
+    const answers: Readonly<Record<string, unknown>> = {
+      CreateTrainingJob: { TrainingJobArn: "arn:aws:sagemaker:us-east-1:111122223333:training-job/t" },
+      DescribeTrainingJob: {
+        TrainingJobStatus: "Failed",
+        SecondaryStatus: "Failed",
+        FailureReason: "AlgorithmError: no luck",
+      },
+    };
+    const server = createServer((request, response) => {
+      request.resume();
+      request.on("end", () => {
+        const action = String(request.headers["x-amz-target"] ?? "").replace("SageMaker.", "");
+        response.setHeader("content-type", "application/x-amz-json-1.1");
+        response.end(action === "" ? "" : JSON.stringify(answers[action] ?? {}));
+      });
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const cwd = project(remote('region = "us-east-1",'));
+    const { code, stdout, stderr } = await llmp(["run", "--yes"], {
+      cwd,
+      env: { ...keys, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` },
+    });
+    expect(stderr).toContain("LLMP5109");
+    expect(stderr).toContain("no luck");
+    expect(code).toBe(3);
+    expect(stdout + stderr).not.toContain(keys.AWS_SECRET_ACCESS_KEY);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { requestProblems } from "../../src/emit/validate/index.js";
+import { requestProblems, validateRequest } from "../../src/emit/validate/index.js";
 
 const job = (over: Record<string, unknown> = {}): Record<string, unknown> => ({
   TrainingJobName: "a-job",
@@ -16,6 +16,9 @@ const paths = (body: unknown): string[] =>
 
 describe("CreateTrainingJob", () => {
   it("accepts a plain job", () => expect(paths(job())).toEqual([]));
+
+  it("LLMP5003 for each problem", () =>
+    expect(validateRequest("CreateTrainingJob", job({ RoleArn: undefined }))).toMatchObject([{ code: "LLMP5003" }]));
 
   it.each<[string, Record<string, unknown>, RegExp]>([
     ["a missing role", { RoleArn: undefined }, /lacks RoleArn/],

@@ -180,6 +180,17 @@ describe("LoRA in PEFT's format", () => {
     }
   });
 
+  test("LLMP6205: half a pair, or a module that the model has not", async () => {
+    const { lora } = await readAdapter(join(fixtures, "llama2_lora"));
+    const base = await all(join(fixtures, "llama2"));
+    const half = lora.filter((t) => !(t === lora[0]));
+    const elsewhere = lora.map((t) => ({ ...t, name: t.name.replace("layers.0", "layers.9") }));
+    for (const wrong of [half, elsewhere])
+      expect(() => mergeAdapter(base, wrong, adapter)).toThrow(
+        expect.objectContaining({ diagnostic: expect.objectContaining({ code: "LLMP6205" }) }),
+      );
+  });
+
   test("written again, it has peft's names, shapes and settings", async () => {
     const was = join(fixtures, "llama2_lora");
     const { lora } = await readAdapter(was);

@@ -43,7 +43,7 @@ export function awsFailure(error: unknown, service: string, operation: string): 
         },
       ),
     );
-  if (/Region is missing/i.test(message))
+  if (/Region is missing|Region not accepted/i.test(message))
     return make(
       emitCodes.report(
         "LLMP5110",
