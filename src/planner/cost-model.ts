@@ -1,5 +1,5 @@
 /** Memory and time of a layout on accelerators: the physics, under the contract of the search. */
-import { fitsDevice, memoryPlan } from "./memory/plan.js";
+import { fitsDevice, memoryPlan, roomBytes } from "./memory/plan.js";
 import { rankMemory } from "./memory/rank.js";
 import { groupBound, lowerBound } from "./time/bound.js";
 import { jobOfCandidate } from "./time/job-of-candidate.js";
@@ -19,7 +19,7 @@ export const costModel: CostModel = {
       if (peakBytes > peak) peak = peakBytes;
       return { peakBytes, microBatchSeconds: r.forward + r.backward };
     });
-    return { fits: fitsDevice(job, peak), peakBytes: peak, stepSeconds: t.seconds, ranks };
+    return { fits: fitsDevice(job, peak), peakBytes: peak, roomBytes: roomBytes(job), stepSeconds: t.seconds, ranks };
   },
   lowerBound,
   groupBound,

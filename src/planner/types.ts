@@ -98,6 +98,8 @@ export interface LayerCost {
 export interface Evaluation {
   readonly fits: boolean;
   readonly peakBytes: Bytes;
+  /** The largest peak that would fit the device beside what libraries and the allocator take. */
+  readonly roomBytes?: Bytes;
   readonly stepSeconds: Seconds;
   /** Per pipeline rank: the search balances ranks and places recomputation by these. */
   readonly ranks?: readonly RankLoad[];

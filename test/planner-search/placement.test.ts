@@ -1,8 +1,8 @@
 /** Checkpoint placement is exact: equal to trying everything on small problems, to a MILP solver on large ones. */
-import load from "highs";
 import { expect, it } from "vitest";
-import { type LayerGroup, type LayerOption, layerOptions, placeRecompute } from "../../src/planner/recompute/index.js";
+import { type LayerGroup, layerOptions, placeRecompute } from "../../src/planner/recompute/index.js";
 import type { LayerCost } from "../../src/planner/types.js";
+import { milp } from "./milp.js";
 
 function random(seed: number): () => number {
   let a = seed;
@@ -102,34 +102,6 @@ it("options are every undominated set of ops", () => {
     for (const b of options)
       if (a !== b) expect(a.seconds <= b.seconds && a.bytes <= b.bytes && a.transient <= b.transient).toBe(false);
 });
-
-/** The same problem for HiGHS: integer counts per option, one binary choice of the largest transient. */
-async function milp(groups: readonly LayerGroup[], capacity: number): Promise<number> {
-  const solver = await (
-    load as unknown as () => Promise<{
-      solve(problem: string, options: object): { Status: string; ObjectiveValue: number };
-    }>
-  )();
-  const names: string[] = [];
-  const terms = (of: (o: LayerOption, g: LayerGroup) => number): string =>
-    groups.flatMap((g, i) => g.options.map((o, j) => `${of(o, g).toFixed(9)} x${i}_${j}`)).join(" + ");
-  const rows = [`c0: ${terms((o, g) => o.bytes * g.inFlight)} + t <= ${capacity.toFixed(9)}`];
-  groups.forEach((g, i) => {
-    rows.push(`n${i}: ${g.options.map((_, j) => `x${i}_${j}`).join(" + ")} = ${g.count}`);
-    g.options.forEach((o, j) => {
-      names.push(`x${i}_${j}`);
-      // An option in use forces the transient to be at least its own.
-      rows.push(
-        `u${i}_${j}: x${i}_${j} - ${g.count} b${i}_${j} <= 0`,
-        `t${i}_${j}: t - ${o.transient.toFixed(9)} b${i}_${j} >= 0`,
-      );
-    });
-  });
-  const binaries = names.map((n) => n.replace("x", "b"));
-  const problem = `Minimize\n obj: ${terms((o) => o.seconds)}\nSubject To\n ${rows.join("\n ")}\nGeneral\n ${names.join(" ")}\nBinary\n ${binaries.join(" ")}\nEnd`;
-  const solution = solver.solve(problem, { mip_rel_gap: 0 });
-  return solution.Status === "Optimal" ? solution.ObjectiveValue : Number.POSITIVE_INFINITY;
-}
 
 it("equals a MILP on stages of real size", async () => {
   for (const [seed, share] of [

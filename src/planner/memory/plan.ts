@@ -53,6 +53,9 @@ export const contextBytes = (job: Job): number => job.rates.stack.contextBytes +
 export const fitsDevice = (job: Job, allocated: number, margin = 0): boolean =>
   allocated * (1.01 - margin) + contextBytes(job) <= job.rates.machine.memoryBytes;
 
+/** The largest allocated peak that fits. */
+export const roomBytes = (job: Job): number => (job.rates.machine.memoryBytes - contextBytes(job)) / 1.01;
+
 function placeOf(job: Job, { rank, memory }: Peak): string {
   const stage = job.layout.pipeline > 1 ? `stage ${rank}, ` : "";
   const flight = inFlight(job, rank);

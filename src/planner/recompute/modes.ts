@@ -63,6 +63,24 @@ export function requested(graph: ModelGraph, recompute: Recompute): Placement {
 /** `mlp` names all ops of the module, `mlp.act` one. */
 const matches = (wanted: ReadonlySet<string>, id: string): boolean => wanted.has(id) || wanted.has(id.split(".")[0]!);
 
+const moved = new WeakMap<Placement, Placement>();
+
+/** The same, and what blocks keep waits in host memory. */
+export function offloaded(graph: ModelGraph, placement: Placement): Placement {
+  const known = moved.get(placement);
+  if (known !== undefined) return known;
+  const made = placement.map((l) =>
+    inner(graph, l.layer)
+      ? {
+          ...l,
+          offload: graph.kinds[graph.stack[l.layer]!]!.ops.filter((op) => op.saves.length > 0).map((op) => op.id),
+        }
+      : l,
+  );
+  moved.set(placement, made);
+  return made;
+}
+
 /** One word for people. */
 export function summarise(placement: Placement): string {
   const layers = placement.slice(1, -1);

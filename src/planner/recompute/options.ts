@@ -36,6 +36,9 @@ export function closureSeconds(cost: LayerCost, dropped: ReadonlySet<string>): S
   return seconds;
 }
 
+/** Assumed: PCIe 4 ×16 or better, one direction, as reached with pinned memory; bytes per second. */
+export const hostBandwidth = 20e9;
+
 export interface OptionLimits {
   /** Only whole layers may be recomputed. */
   readonly wholeOnly?: boolean;

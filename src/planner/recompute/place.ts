@@ -32,17 +32,74 @@ interface State {
 
 /** Undefined: no choice fits. */
 export function placeRecompute(groups: readonly LayerGroup[], capacity: Bytes): PlacementResult | undefined {
-  const transients = [...new Set(groups.flatMap((g) => g.options.map((o) => o.transient)))].sort((a, b) => a - b);
-  let best: PlacementResult | undefined;
-  for (const largest of transients) {
-    if (largest > capacity) break;
+  const transients = [...new Set(groups.flatMap((g) => g.options.map((o) => o.transient)))].filter(
+    (t) => t <= capacity,
+  );
+  // Each value of the largest transient relaxed: the most promising first, and as far as they can still win.
+  let incumbent = Number.POSITIVE_INFINITY;
+  const cases = transients.flatMap((largest) => {
     const allowed = groups.map((g) => g.options.map((o, i) => ({ o, i })).filter(({ o }) => o.transient <= largest));
-    if (allowed.some((list) => list.length === 0)) continue;
-    const found = knapsack(groups, allowed, capacity - largest, best?.seconds ?? Number.POSITIVE_INFINITY);
-    if (found === undefined) continue;
+    if (allowed.some((list) => list.length === 0)) return [];
+    const relaxed = relax(groups, allowed, capacity - largest);
+    if (relaxed === undefined) return [];
+    incumbent = Math.min(incumbent, relaxed.reached);
+    return [{ largest, allowed, ...relaxed }];
+  });
+  // Sums in another order differ in their last digits.
+  const rounding = 1e-9 * groups.reduce((sum, g) => sum + g.count * Math.max(...g.options.map((o) => o.seconds)), 0);
+  cases.sort((x, y) => x.bound - y.bound || x.largest - y.largest);
+  let best: PlacementResult | undefined;
+  for (const { largest, allowed, bound, price } of cases) {
+    const limit = Math.min(best?.seconds ?? Number.POSITIVE_INFINITY, incumbent + rounding);
+    if (bound > limit) break;
+    const promising = groups.map((g, i) => withinReach(allowed[i]!, g.inFlight, price, bound, limit + rounding));
+    if (promising.some((list) => list.length === 0)) continue;
+    const found = knapsack(groups, promising, capacity - largest, limit);
+    if (found === undefined || (best !== undefined && found.seconds >= best.seconds)) continue;
     best = { counts: found.counts, seconds: found.seconds, bytes: found.bytes + largest };
   }
   return best;
+}
+
+/** Options that some placement within the limit can hold: what one costs above the best at the relaxation's price of a byte. */
+function withinReach(list: Allowed, inFlight: number, price: number, bound: Seconds, limit: Seconds): Allowed {
+  const reduced = ({ o }: Allowed[number]): number => o.seconds + price * o.bytes * inFlight;
+  const least = list.reduce((n, x) => Math.min(n, reduced(x)), Number.POSITIVE_INFINITY);
+  return list.filter((x) => bound + reduced(x) - least <= limit);
+}
+
+/** Fractions of layers allowed: a lower bound, the price of a byte there, and what whole layers reach. Undefined: none fits. */
+function relax(
+  groups: readonly LayerGroup[],
+  allowed: readonly Allowed[],
+  capacity: Bytes,
+): { readonly bound: Seconds; readonly price: number; readonly reached: Seconds } | undefined {
+  const hulls = groups.map((g, i) => hull(allowed[i]!, g.inFlight));
+  let room = capacity;
+  let bound = 0;
+  for (const [i, h] of hulls.entries()) {
+    room -= h.start.bytes * groups[i]!.count;
+    bound += h.start.seconds * groups[i]!.count;
+  }
+  if (room < -capacity * 1e-12) return undefined;
+  let reached = bound;
+  let left = room;
+  let price = 0;
+  const ready = groups.map((g) => g.count);
+  const segments = hulls.flatMap((h, g) => h.segments.map((s) => ({ ...s, g }))).sort((x, y) => y.perByte - x.perByte);
+  for (const { bytes, perByte, g } of segments) {
+    const all = bytes * groups[g]!.count;
+    if (room > 0) {
+      bound -= Math.min(room, all) * perByte;
+      if (all > room) price = perByte;
+      room -= all;
+    }
+    const whole = Math.min(ready[g]!, Math.floor(left / bytes));
+    ready[g] = whole;
+    left -= whole * bytes;
+    reached -= whole * bytes * perByte;
+  }
+  return { bound, price, reached };
 }
 
 type Allowed = readonly { readonly o: LayerOption; readonly i: number }[];
@@ -118,7 +175,7 @@ function knapsack(
     incumbent = Math.min(incumbent, complete(states, hulls, left, capacity));
   }
   const best = states.reduce((a, b) => (b.seconds < a.seconds ? b : a));
-  if (best.seconds >= limit) return undefined;
+  if (best.seconds > limit) return undefined;
   const counts = groups.map((g) => new Array<number>(g.options.length).fill(0));
   let at: State | undefined = best;
   for (let position = order.length - 1; position >= 0 && at !== undefined; position--) {

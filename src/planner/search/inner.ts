@@ -2,10 +2,11 @@
 import type { Seconds } from "../../units/index.js";
 import { type Chunks, splitStack, toChunks } from "../layout/chunks.js";
 import type { ParallelPlan } from "../plan.js";
-import type { Placement } from "../recompute/modes.js";
+import { offloaded, type Placement } from "../recompute/modes.js";
+import { hostBandwidth } from "../recompute/options.js";
 import { type Family, families } from "../recompute/ways.js";
 import type { Candidate, Evaluation } from "../types.js";
-import type { Frame } from "./frame.js";
+import { type Frame, fits, roomOf } from "./frame.js";
 import { placeLayers } from "./placement.js";
 import { allowed } from "./space.js";
 
@@ -21,9 +22,6 @@ export interface InnerResult {
   readonly smallest?: Solved;
   readonly evaluated: number;
 }
-
-export const fits = (frame: Frame, evaluation: Evaluation): boolean =>
-  evaluation.fits && evaluation.peakBytes <= frame.capacity;
 
 /** How many ways of recomputing and offloading a layout with so many chunks stands for. */
 export function waysOf(frame: Frame, chunks: number): number {
@@ -64,14 +62,15 @@ export function solveLayout(frame: Frame, parallel: ParallelPlan, limit: Seconds
   let smallest: Solved | undefined;
   let bound = limit;
   for (const offload of offloadsOf(frame)) {
-    const look = (placement: Placement, chunks: Chunks): Solved => {
+    const moves = offload === "activations" || offload === "both";
+    const look = (placement: Placement, chunks: Chunks, asIs = false): Solved => {
       const candidate: Candidate = {
         count: frame.count,
         pricing: "on_demand",
         contextLength: frame.contextLength,
         globalBatch: frame.globalBatch,
         parallel,
-        recompute: placement,
+        recompute: moves && !asIs ? offloaded(context.policy, placement) : placement,
         offload,
         chunks,
       };
@@ -105,9 +104,16 @@ export function solveLayout(frame: Frame, parallel: ParallelPlan, limit: Seconds
     };
     searchFamilies(ways, balanced, attempt, () => bound);
     if (wanted === undefined && context.engine.can.recompute.includes("perLayer")) {
-      const kept = look(ways[0]!.member(0, balanced), balanced);
+      const kept = look(ways[0]!.member(0, balanced), balanced, true);
       if (!fits(frame, kept.evaluation) && kept.evaluation.stepSeconds < bound)
-        placeLayers(frame, parallel, balanced, kept.evaluation, (placement) => look(placement, balanced).evaluation);
+        placeLayers(
+          frame,
+          parallel,
+          balanced,
+          kept.evaluation,
+          (placement) => look(placement, balanced, true).evaluation,
+          moves ? { hostBandwidth } : {},
+        );
     }
   }
   return {
@@ -180,7 +186,7 @@ function shiftLayers(
   const layers = frame.context.policy.stack.length - 2;
   const sizes = start.candidate.chunks.map((c) => Math.min(c.last, layers) - Math.max(c.first, 1) + 1);
   const ranks = start.candidate.chunks.map((c) => c.rank);
-  const over = (s: Solved, rank: number): boolean => s.evaluation.ranks![rank]!.peakBytes > frame.capacity;
+  const over = (s: Solved, rank: number): boolean => s.evaluation.ranks![rank]!.peakBytes > roomOf(frame, s.evaluation);
   const full = new Set<number>();
   let now = start;
   const chunkOf = (rank: number, largest: boolean): number => {

@@ -2,11 +2,11 @@
 import type { Chunks } from "../layout/chunks.js";
 import type { ParallelPlan, RecomputeLayer } from "../plan.js";
 import type { Placement } from "../recompute/modes.js";
-import { type LayerOption, layerOptions } from "../recompute/options.js";
+import { type LayerOption, layerOptions, type OptionLimits } from "../recompute/options.js";
 import { placeRecompute } from "../recompute/place.js";
 import { scheduleTraits } from "../schedule/index.js";
 import type { Evaluation } from "../types.js";
-import type { Frame } from "./frame.js";
+import { type Frame, fits, roomOf } from "./frame.js";
 
 /** The peak is the evaluation's word: while it is above the capacity, ranks are placed anew with less room. */
 const attempts = 8;
@@ -21,13 +21,14 @@ export function placeLayers(
   chunks: Chunks,
   kept: Evaluation,
   look: (placement: Placement) => Evaluation,
+  limits: OptionLimits = {},
 ): void {
   const { context, model } = frame;
   const { stack } = context.policy;
   const costs = new Map(
     [...new Set(stack.slice(1, -1))].map((kind) => {
       const cost = model.layerCost(context, kind, { parallel, contextLength: frame.contextLength });
-      return [kind, { cost, options: layerOptions(cost) }] as const;
+      return [kind, { cost, options: layerOptions(cost, limits) }] as const;
     }),
   );
   if ([...costs.values()].some(({ cost }) => cost.ops.length === 0)) return;
@@ -42,7 +43,7 @@ export function placeLayers(
       traits.inFlight(rank, parallel.pipeline, parallel.virtual, parallel.accumulation) / parallel.virtual;
     const saved = layers.reduce((sum, i) => sum + costs.get(stack[i]!)!.cost.savedBytes * inFlight, 0);
     const peak = kept.ranks?.[rank]?.peakBytes ?? kept.peakBytes;
-    return { layers, inFlight, room: frame.capacity - (peak - saved) };
+    return { layers, inFlight, room: roomOf(frame, kept) - (peak - saved) };
   });
   for (let attempt = 0; attempt < attempts; attempt++) {
     const placement: RecomputeLayer[] = stack.map((_, layer) => ({ layer, mode: "none", ops: [], offload: [] }));
@@ -64,10 +65,9 @@ export function placeLayers(
       }
     }
     const evaluation = look(placement);
-    if (evaluation.fits && evaluation.peakBytes <= frame.capacity) return;
-    const over =
-      evaluation.ranks?.map((r) => r.peakBytes - frame.capacity) ??
-      ranks.map(() => evaluation.peakBytes - frame.capacity);
+    if (fits(frame, evaluation)) return;
+    const room = roomOf(frame, evaluation);
+    const over = evaluation.ranks?.map((r) => r.peakBytes - room) ?? ranks.map(() => evaluation.peakBytes - room);
     for (const [r, rank] of ranks.entries()) if (over[r]! > 0) rank.room -= over[r]!;
   }
 }

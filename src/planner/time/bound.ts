@@ -4,7 +4,7 @@
  * each rank's memory; the least time of the slowest rank in which they still hold the whole stack is found by bisection.
  */
 
-import { contextBytes } from "../memory/plan.js";
+import { roomBytes } from "../memory/plan.js";
 import { inFlight, keptBytes, passedBytes } from "../memory/rank.js";
 import { scheduleTraits } from "../schedule/index.js";
 import type { Bound, BoundLimits, Candidate, LayoutGroup, StageContext } from "../types.js";
@@ -409,9 +409,7 @@ function poolOf(job: Job, freedom: Freedom, state: StateBytes, kinds: readonly s
 
 /** Without a limit nothing is ruled out, not even by the device. */
 const capacityOf = (job: Job, { peakBytes }: BoundLimits): number =>
-  Number.isFinite(peakBytes)
-    ? Math.min(peakBytes, (job.rates.machine.memoryBytes - contextBytes(job)) / 1.01)
-    : peakBytes;
+  Number.isFinite(peakBytes) ? Math.min(peakBytes, roomBytes(job)) : peakBytes;
 
 const unlimited: BoundLimits = { peakBytes: Number.POSITIVE_INFINITY, stepSeconds: Number.POSITIVE_INFINITY };
 

@@ -1,6 +1,7 @@
 /** Seconds of one optimizer step: micro-batches through the pipeline, gathers, reduction, update. */
 
 import type { LayerMemory } from "../memory/layer.js";
+import { hostBandwidth } from "../recompute/options.js";
 import { allReduceSeconds, type Group, gatherSeconds, groupOf, sendSeconds } from "./collectives.js";
 import { generationSeconds } from "./generate.js";
 import { type Job, layerNumbers, numbersOf, type Part, tiedElements } from "./job.js";
@@ -131,9 +132,6 @@ export function rankTime(job: Job, rank: number): RankTime {
   comm += 2 * exposedFirst;
   return { forward, backward, comm, recompute, plain, parameters, trainable, expert };
 }
-
-/** PCIe 4 ×16 or better, one direction, as reached with pinned memory. */
-const hostBandwidth = 20e9;
 
 /** Idle time while a pipeline fills and drains, and transfers that nothing hides. `sum`: one micro-batch on all ranks. */
 export function bubbleSeconds(job: Job, sum: number): number {
