@@ -8,14 +8,22 @@ import { contextOf, parallel, program } from "../planner-physics/context.js";
 import { milp } from "./milp.js";
 
 const llama = contextOf(program("llama3 llama3_8b", "engine = megatron"));
-const cases: readonly (readonly [string, StageContext, share: number, hostBandwidth?: number])[] = [
-  ["llama", llama, 0.6],
-  ["llama with offload", llama, 0.8, 20e9],
-  ["mixtral", contextOf(program("mixtral mixtral_8x7b", "engine = megatron")), 0.8],
-  ["deepseek", contextOf(program("deepseek deepseek_v2_lite", "engine = megatron")), 0.55],
+const cases: readonly { name: string; context: StageContext; share: number; hostBandwidth?: number }[] = [
+  { name: "llama", context: llama, share: 0.8 },
+  { name: "llama with offload", context: llama, share: 0.8, hostBandwidth: 20e9 },
+  {
+    name: "mixtral",
+    context: contextOf(program("mixtral mixtral_8x7b", "engine = megatron")),
+    share: 0.8,
+  },
+  {
+    name: "deepseek",
+    context: contextOf(program("deepseek deepseek_v2_lite", "engine = megatron")),
+    share: 0.55,
+  },
 ];
 
-it.each(cases)("%s: the optimum of HiGHS", async (_, context, share, hostBandwidth) => {
+it.each(cases)("$name: the optimum of HiGHS", async ({ context, share, hostBandwidth }) => {
   const p = parallel({ tensor: 2, sequence: true, pipeline: 4, micro_batch: 2 });
   const { stack } = context.policy;
   const kinds = [...new Set(stack.slice(1, -1))];
