@@ -1,12 +1,13 @@
 /** A training step as a program over an algebra of tensors: the runtime computes it, the planner measures it. */
 export * from "./algebra.js";
 export { type Cell, ComposedAlgebra } from "./composed/index.js";
+export { Decoder } from "./decode.js";
 export { formats } from "./formats.js";
 export { headOf, splitHead } from "./head.js";
 export { type LayerSaved, layerBackward, layerForward } from "./layer.js";
 export { type DryRun, dryRun } from "./measure.js";
 export { Meter } from "./meter.js";
-export { lastLogits, type MicroBatch, type ModelState, microBatchStep, ropeTables, weightKey } from "./model.js";
+export { type MicroBatch, type ModelState, microBatchStep, ropeTables, weightKey } from "./model.js";
 export * from "./objectives/index.js";
 export { type OpContext, opPrograms } from "./ops/index.js";
 export * from "./parallel/index.js";

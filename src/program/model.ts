@@ -2,10 +2,10 @@
 import type { LayerKind, ModelGraph, Op } from "../model/graph.js";
 import type { RecomputeLayer } from "../planner/plan.js";
 import type { Algebra, RoundFormat } from "./algebra.js";
-import { type Head, headAt, headLogits, headLoss, headOf, nextToken } from "./head.js";
+import { type Head, headAt, headLoss, headOf, nextToken } from "./head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "./layer.js";
 import { type OpContext, rotaryDim } from "./ops/index.js";
-import { num } from "./ops/types.js";
+import { type KeyValueCache, num } from "./ops/types.js";
 
 export interface MicroBatch<T> {
   readonly sequences: number;
@@ -81,7 +81,13 @@ const droppedOf = (layer: RecomputeLayer | undefined): Dropped =>
 
 type Inputs<T> = Pick<MicroBatch<T>, "sequences" | "length" | "tokens" | "positions" | "segments">;
 
-function contexts<T>(algebra: Algebra<T>, state: ModelState<T>, batch: Inputs<T>) {
+/** What each layer of the stack runs in. */
+export function contexts<T>(
+  algebra: Algebra<T>,
+  state: ModelState<T>,
+  batch: Inputs<T>,
+  caches: readonly KeyValueCache<T>[] = [],
+): { readonly kindAt: (i: number) => LayerKind; readonly contextOf: (i: number) => OpContext<T> } {
   const { graph } = state;
   const numbers = layerNumbers(graph);
   const kindAt = (i: number): LayerKind => graph.kinds[graph.stack[i]!]!;
@@ -95,6 +101,7 @@ function contexts<T>(algebra: Algebra<T>, state: ModelState<T>, batch: Inputs<T>
     rope: (op) => state.rope.get(ropeKey(op))!,
     weight: (name) => state.weights.get(weightKey(kindAt(i), name, numbers[i]!))!,
     round: state.round,
+    cache: caches[i],
     gradient: (name) => state.gradients.get(weightKey(kindAt(i), name, numbers[i]!)),
   });
   return { kindAt, contextOf };
@@ -103,24 +110,6 @@ function contexts<T>(algebra: Algebra<T>, state: ModelState<T>, batch: Inputs<T>
 const release = <T>(algebra: Algebra<T>, saved: LayerSaved<T>): void => {
   for (const t of saved.tensors.values()) algebra.free(t);
 };
-
-/** Logits of the last position of one sequence [1, vocab]. */
-export function lastLogits<T>(algebra: Algebra<T>, state: ModelState<T>, batch: Inputs<T>): T {
-  const { kindAt, contextOf } = contexts(algebra, state, batch);
-  const top = state.graph.stack.length - 1;
-  let x = algebra.share(batch.tokens);
-  for (let i = 0; i < top; i++) {
-    const { y, saved } = layerForward(contextOf(i), kindAt(i), x, "all");
-    release(algebra, saved);
-    x = y;
-  }
-  const row = algebra.rows(x, algebra.shape(x)[0]! - 1, 1);
-  algebra.free(x);
-  const head = headOf(kindAt(top));
-  const { y, saved } = layerForward(contextOf(top), head.body, row, "all");
-  release(algebra, saved);
-  return headLogits(contextOf(top), head, y);
-}
 
 /** A micro-batch on its way up: what the head reads, and what the layers keep for the way back. */
 export interface Forwarded<T> {

@@ -5,10 +5,14 @@
 import type { ModelGraph } from "../../model/graph.js";
 import {
   applyUpdate,
+  Decoder,
+  type DryRun,
   dryRun,
   formats,
+  type ModelState,
   makeOptimizer,
   makeState,
+  numberOf,
   type ObjectiveOptions,
   objectivePrograms,
   opPrograms,
@@ -84,6 +88,7 @@ export function predictLocal(
   const { micro_batch, accumulation } = candidate.parallel;
   const sequences = micro_batch * program.rows(objective.options);
   const ids = new Int32Array(sequences * length);
+  const generating = program.samples === true ? generate(dry, state, sequences, length, objective.options) : 0;
   // Micro-batches are alike: one is measured, and counts as often as there are.
   program.micro({
     algebra,
@@ -104,8 +109,39 @@ export function predictLocal(
   });
   const afterMicro = dry.seconds();
   applyUpdate(algebra, state, optimizer, none);
-  const stepSeconds = (afterMicro - before) * accumulation + (dry.seconds() - afterMicro);
+  const stepSeconds = (afterMicro - before + generating) * accumulation + (dry.seconds() - afterMicro);
   return { peakBytes: dry.peak(), restBytes, stepSeconds, fits: dry.peak() <= machine.heapBytes };
+}
+
+/** Longest prompts and answers: memory at the last token. Gives the seconds that the tokens in between take besides. */
+function generate(
+  { algebra, seconds }: DryRun,
+  state: ModelState<object>,
+  sequences: number,
+  length: number,
+  options: ObjectiveOptions,
+): number {
+  const answer = Math.min(numberOf(options, "maxCompletion", 512), length - 1);
+  const decoder = new Decoder(algebra, state, sequences);
+  algebra.free(decoder.step(new Int32Array(sequences * Math.max(1, length - answer))));
+  const step = (): number => {
+    const before = seconds();
+    algebra.free(decoder.step(new Int32Array(sequences)));
+    return seconds() - before;
+  };
+  // The first and the last of them; those between take the mean of both.
+  const between = answer - 3;
+  let more = 0;
+  if (between <= 0) for (let i = 1; i < answer; i++) step();
+  else {
+    const first = step();
+    const skipping = seconds();
+    decoder.skip(between);
+    more = skipping - seconds();
+    more += (between * (first + step())) / 2;
+  }
+  decoder.free();
+  return more;
 }
 
 const runsHere = (graph: ModelGraph): boolean =>

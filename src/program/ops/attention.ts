@@ -24,14 +24,10 @@ function spec(op: Op, sequences: number, length: number, keys: number): Attentio
 export const attention: OpProgram = {
   internals: () => 1,
   needs: () => ({ inputs: [0, 1, 2], outputs: [0] }),
-  forward({ algebra, sequences, length, segments }, op, [q, k, v]) {
-    const { o, lse } = algebra.attention(
-      q!,
-      k!,
-      v!,
-      segments,
-      spec(op, sequences, length, algebra.shape(k!)[0]! / sequences),
-    );
+  forward({ algebra, sequences, length, segments, cache }, op, [q, k, v]) {
+    const all = cache?.extend(op, k!, v!) ?? { k: k!, v: v! };
+    const keys = algebra.shape(all.k)[0]! / sequences;
+    const { o, lse } = algebra.attention(q!, all.k, all.v, segments, spec(op, sequences, length, keys));
     return { outputs: [o], internals: [lse] };
   },
   backward({ algebra, sequences, length, segments }, op, { inputs: [q, k, v], outputs: [o], internals: [lse] }, [dy]) {

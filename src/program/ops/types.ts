@@ -2,6 +2,12 @@ import type { Op } from "../../model/graph.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
 import type { RankLinks } from "../parallel/types.js";
 
+/** Keys and values of the tokens before, while generating. */
+export interface KeyValueCache<T> {
+  /** Those of an attention op with new rows behind; the cache owns them. */
+  extend(op: Op, k: T, v: T): { readonly k: T; readonly v: T };
+}
+
 /** What ops of one layer see while they run. */
 export interface OpContext<T> {
   readonly algebra: Algebra<T>;
@@ -24,6 +30,7 @@ export interface OpContext<T> {
   readonly links?: RankLinks | undefined;
   /** Where a rank has some rows of the embedding: ids among them, and which tokens have theirs elsewhere. */
   readonly vocabPart?: { readonly ids: T; readonly elsewhere: readonly number[] } | undefined;
+  readonly cache?: KeyValueCache<T> | undefined;
 }
 
 export interface Saved<T> {

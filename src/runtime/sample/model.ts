@@ -1,6 +1,6 @@
 /** The executor as a model to ask: forward passes of the same program that trains. */
-import { lastLogits, makeState, microBatchStep, putBatch } from "../../program/index.js";
-import { startBackend } from "../backend/index.js";
+import { Decoder, makeState, microBatchStep, putBatch } from "../../program/index.js";
+import { type Handle, startBackend } from "../backend/index.js";
 import type { Batch, LanguageModel, NamedTensor, OpenLanguageModel } from "../interfaces.js";
 
 export const openLanguageModel: OpenLanguageModel = async ({ graph, spec, weights, backend }) => {
@@ -25,17 +25,24 @@ export const openLanguageModel: OpenLanguageModel = async ({ graph, spec, weight
     },
     false,
   );
+  const asked: { tokens: Int32Array; decoder?: Decoder<Handle> } = { tokens: new Int32Array() };
   const place = (batch: Omit<Batch, "weights">) =>
     putBatch(algebra, { ...batch, weights: new Float32Array(batch.tokens.length).fill(1) });
   return {
     vocab: graph.vocab,
     contextLength,
     next: async (tokens) => {
-      const batch = place({ tokens, targets: new Int32Array(tokens.length), sequences: 1, length: tokens.length });
-      const logits = lastLogits(algebra, state, batch);
+      // A continuation of the call before: only what is new is computed.
+      let known = asked.decoder === undefined ? 0 : asked.tokens.length;
+      if (known >= tokens.length || asked.tokens.some((t, i) => t !== tokens[i])) known = 0;
+      if (known === 0) {
+        asked.decoder?.free();
+        asked.decoder = new Decoder(algebra, state, 1);
+      }
+      asked.tokens = tokens.slice();
+      const logits = asked.decoder!.step(tokens.subarray(known));
       const values = algebra.read(logits);
       algebra.free(logits);
-      batch.free();
       return values;
     },
     logProbs: async (given) => {
@@ -47,6 +54,7 @@ export const openLanguageModel: OpenLanguageModel = async ({ graph, spec, weight
       return values;
     },
     close: async () => {
+      asked.decoder?.free();
       for (const tensor of state.weights.values()) algebra.free(tensor);
       for (const { cos, sin } of state.rope.values()) {
         algebra.free(cos);

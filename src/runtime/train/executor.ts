@@ -36,7 +36,12 @@ export type RollOut = (
   policy: ModelState<Handle>,
   prompts: Batch,
   step: number,
-) => Promise<{ readonly batch: Batch & ObjectiveBatch; readonly figures: Readonly<Record<string, number>> }>;
+) => Promise<{
+  readonly batch: Batch & ObjectiveBatch;
+  readonly figures: Readonly<Record<string, number>>;
+  /** Something that a person should know, told once. */
+  readonly warning?: string;
+}>;
 
 export type StageSummary = RunSummary["stages"][number];
 

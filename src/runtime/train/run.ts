@@ -7,20 +7,22 @@ import { runCodes } from "../../diagnostics/index.js";
 import { writeWhole } from "../../files/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import { hfConfigText, toHfConfig } from "../../model/index.js";
-import type { Plan } from "../../planner/plan.js";
-import { objectivePrograms } from "../../program/index.js";
-import { startBackend } from "../backend/index.js";
+import type { Plan, StagePlan } from "../../planner/plan.js";
+import { numberOf, objectivePrograms } from "../../program/index.js";
+import { type Backend, startBackend } from "../backend/index.js";
 import { openCheckpoints } from "../checkpoint/index.js";
 import { worldSize } from "../collectives/index.js";
 import { openSource } from "../data/index.js";
 import { fail, RunFailure } from "../failure.js";
 import { openMetrics, recordRun } from "../metrics/index.js";
 import { onWorkers, WorkerFailure } from "../parallel/index.js";
-import { loadTokenizer } from "../tokenizer/index.js";
+import { openRewards } from "../rewards/index.js";
+import { loadTokenizer, type TextTokenizer } from "../tokenizer/index.js";
 import type { RunEvent, RunSummary } from "../types.js";
 import { initialSource, namedSource, openSourceWeights, type WeightPlaces } from "../weights/index.js";
-import type { StageInput, StageSummary } from "./executor.js";
+import type { RollOut, StageInput, StageSummary } from "./executor.js";
 import { refuse } from "./refuse.js";
+import { openRollOut } from "./rollout.js";
 import { trainStage } from "./stage.js";
 
 export interface RunOptions {
@@ -117,6 +119,7 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         ...(workers ? { open: onWorkers(options.workerFile) } : {}),
         ...(weights === undefined ? {} : { weights }),
         ...(other === undefined ? {} : { other }),
+        ...rollOutOf(pipeline, stage, stagePlan, { backend, tokenizer, root: options.root }),
         ...(options.steps === undefined ? {} : { steps: options.steps }),
         ...(options.stop === undefined ? {} : { stop: options.stop }),
       };
@@ -160,6 +163,24 @@ async function* outliving(input: Omit<StageInput, "resume">, resume: boolean): A
       yield { kind: "message", level: "warning", text: `${code}: ${message}` };
     }
   }
+}
+
+/** Sampling and rewards, where the objective learns from samples. */
+function rollOutOf(
+  pipeline: Pipeline,
+  stage: Stage,
+  plan: StagePlan,
+  { backend, tokenizer, root }: { readonly backend: Backend; readonly tokenizer: TextTokenizer; readonly root: string },
+): { readonly rollOut?: RollOut } {
+  const { kind, options } = stage.objective;
+  if (objectivePrograms[kind]?.samples !== true) return {};
+  const named = options.reward?.value;
+  const rewards = (typeof named === "string" ? [named] : Array.isArray(named) ? (named as readonly string[]) : []).map(
+    (name) => pipeline.rewards[name]!,
+  );
+  const judge = openRewards(rewards, { root, maxCompletion: numberOf(options, "maxCompletion", 512) });
+  const prompts = plan.parallel.micro_batch;
+  return { rollOut: openRollOut({ backend, tokenizer, judge, options, seed: stage.seed.value, prompts }) };
 }
 
 interface Beside {

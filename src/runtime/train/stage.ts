@@ -70,6 +70,7 @@ async function* steps(
   let finalLoss = Number.NaN;
   let allTokens = 0;
   let stopped = false;
+  let warned = false;
 
   for (let step = startStep; step < last && !stopped; step++) {
     const began = performance.now();
@@ -78,6 +79,10 @@ async function* steps(
     executor.begin();
     const rolled = await input.rollOut?.(executor.policy!, given, step);
     const batch: Batch & ObjectiveBatch = rolled?.batch ?? given;
+    if (rolled?.warning !== undefined && !warned) {
+      warned = true;
+      yield { kind: "message", level: "warning", text: rolled.warning };
+    }
     const total = program.total(batch);
     let lossOf: Float64Array = new Float64Array();
     let figures: Readonly<Record<string, number>> = {};
