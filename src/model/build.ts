@@ -49,8 +49,8 @@ export function buildGraph(m: ModelSpec, options: BuildOptions = {}): ModelGraph
 
 const sizeOf = (w: WeightSpec): number => w.shape.reduce((a, b) => a * b, 1);
 const isGpt2 = (m: ModelSpec): boolean => m.architecture.value === "gpt2";
-const prefixOf = (m: ModelSpec): string => (isGpt2(m) ? "h.{layer}." : "model.layers.{layer}.");
-const embedName = (m: ModelSpec): string => (isGpt2(m) ? "wte.weight" : "model.embed_tokens.weight");
+const prefixOf = (m: ModelSpec): string => (isGpt2(m) ? "transformer.h.{layer}." : "model.layers.{layer}.");
+const embedName = (m: ModelSpec): string => (isGpt2(m) ? "transformer.wte.weight" : "model.embed_tokens.weight");
 /** Gemma 1–3 store norm weights as an offset from 1. */
 const normAttrs = (m: ModelSpec): Record<string, number | string> => ({
   norm: m.norm.value,
@@ -76,7 +76,7 @@ function embedding(m: ModelSpec, options: BuildOptions): LayerKind {
   });
   if (m.position.value === "learned") {
     b.tensor("positions", 1, "tokens", {}, "int32");
-    const positions = b.weight("wpe.weight", [m.contextLength.value, h]);
+    const positions = b.weight("transformer.wpe.weight", [m.contextLength.value, h]);
     const p = b.tensor("position", h, "tokens", { sequence: 0 });
     b.op({
       id: "position",
@@ -125,7 +125,7 @@ function head(m: ModelSpec, options: BuildOptions): LayerKind {
   b.module = "head";
   const h = m.hidden.value;
   const x = b.tensor("x", h, "tokens", { sequence: 0 });
-  const name = isGpt2(m) ? "ln_f" : m.architecture.value === "phi" ? "model.final_layernorm" : "model.norm";
+  const name = isGpt2(m) ? "transformer.ln_f" : m.architecture.value === "phi" ? "model.final_layernorm" : "model.norm";
   const n = b.norm("norm", x, name, h, normAttrs(m), m.normBias.value);
   b.module = "head";
   const projection = b.weight("lm_head.weight", [m.vocab.value, h], {

@@ -19,6 +19,8 @@ export interface LinearOptions {
   readonly kind?: "linear" | "router" | "grouped_linear";
   readonly attrs?: Op["attrs"];
   readonly rows?: Dim;
+  /** The module of the checkpoint that this one is a part of, and where its outputs are. */
+  readonly part?: { readonly of: string; readonly start: number; readonly size: number };
 }
 
 const allLinear = "all_linear";
@@ -98,12 +100,28 @@ export class LayerBuilder {
       ...(dim === undefined ? {} : { tensor: dim }),
       ...(copies > 1 ? { expert: 0 } : {}),
     };
+    const slice = (what: string, dimension: number): Partial<WeightSpec> =>
+      o.part === undefined
+        ? {}
+        : { slice: { of: `${o.part.of}.${what}`, dimension, start: o.part.start, size: o.part.size } };
     const weights = [
-      this.weight(`${name}.weight`, o.transposed ? [inputs, outputs] : [outputs, inputs], { split, copies }),
+      this.weight(`${name}.weight`, o.transposed ? [inputs, outputs] : [outputs, inputs], {
+        split,
+        copies,
+        ...(o.transposed ? { transposed: true } : {}),
+        ...slice("weight", outDim),
+      }),
     ];
     if (o.bias)
-      weights.push(this.weight(`${name}.bias`, [outputs], { split: side === "out" ? { tensor: 0 } : {}, copies }));
-    const short = name.split(".").at(-1) ?? "";
+      weights.push(
+        this.weight(`${name}.bias`, [outputs], {
+          split: side === "out" ? { tensor: 0 } : {},
+          copies,
+          ...slice("bias", 0),
+        }),
+      );
+    // Families name their modules differently; adapters name the projection.
+    const short = id.split(".").at(-1) ?? "";
     const targets = this.options.adapter?.targets.value ?? [];
     const adapted =
       (o.kind ?? "linear") === "linear" &&
@@ -132,9 +150,8 @@ export class LayerBuilder {
     });
     if (!adapted || this.options.adapter === undefined) return out;
     const rank = this.options.adapter.rank.value;
-    const base = `base_model.model.${name}`;
-    const a = this.weight(`${base}.lora_A.weight`, [rank, inputs], { split: side === "in" ? { tensor: 1 } : {} });
-    const b = this.weight(`${base}.lora_B.weight`, [outputs, rank], {
+    const a = this.weight(`${name}.lora_A.weight`, [rank, inputs], { split: side === "in" ? { tensor: 1 } : {} });
+    const b = this.weight(`${name}.lora_B.weight`, [outputs, rank], {
       split: side === "out" ? { tensor: 0 } : {},
       init: { kind: "zeros" },
     });

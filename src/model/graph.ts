@@ -18,11 +18,25 @@ export interface TensorSpec {
   readonly split: Readonly<Partial<Record<SplitAxis, number>>>;
 }
 
+/** A weight as rows or columns of a larger tensor of the checkpoint (GPT-2's `c_attn`, Phi-3's `qkv_proj`). */
+export interface Slice {
+  /** Hugging Face name of the whole, with the same holes. */
+  readonly of: string;
+  readonly dimension: number;
+  readonly start: number;
+  /** Of the whole, along that dimension. */
+  readonly size: number;
+}
+
 export interface WeightSpec {
   /** Hugging Face parameter name with `{layer}` and `{expert}` holes: `model.layers.{layer}.self_attn.q_proj.weight`. */
   readonly name: string;
   /** As stored by Hugging Face: linear weights are [out, in]. */
   readonly shape: readonly number[];
+  /** The shape is [in, out] (GPT-2's Conv1D). */
+  readonly transposed?: true;
+  /** Checkpoints hold it inside another tensor; `name` is then ours. */
+  readonly slice?: Slice;
   /** Tensor-parallel (or expert) split of a dimension. */
   readonly split: Readonly<Partial<Record<"tensor" | "expert", number>>>;
   readonly trainable: boolean;

@@ -22,6 +22,9 @@ export function ropeAttrs(m: ModelSpec, headDim: number, sliding: boolean): Op["
   };
 }
 
+/** Where checkpoints keep queries, keys and values as one module, in this order. */
+const fusedModule: Readonly<Record<string, string>> = { gpt2: "attn.c_attn", phi3: "self_attn.qkv_proj" };
+
 export function attention(b: LayerBuilder, m: ModelSpec, x: string, prefix: string, sliding: boolean): string {
   b.module = "attention";
   const [h, heads, kvHeads, dim] = [m.hidden.value, m.heads.value, m.kvHeads.value, m.headDim.value];
@@ -45,11 +48,18 @@ export function attention(b: LayerBuilder, m: ModelSpec, x: string, prefix: stri
         "self_attn.v_proj",
         m.architecture.value === "phi" ? "self_attn.dense" : "self_attn.o_proj",
       ];
-  const one = (id: string, name: string, width: number): string =>
-    b.linear(id, x, `${prefix}${name}`, h, width, { split: "out", bias, transposed: gpt2 });
-  let q = one("attn.q_proj", names[0]!, heads * dim);
-  let k = one("attn.k_proj", names[1]!, kvHeads * dim);
-  const v = one("attn.v_proj", names[2]!, kvHeads * dim);
+  const whole = fusedModule[m.architecture.value];
+  const size = (heads + 2 * kvHeads) * dim;
+  const one = (id: string, name: string, width: number, start: number): string =>
+    b.linear(id, x, `${prefix}${name}`, h, width, {
+      split: "out",
+      bias,
+      transposed: gpt2,
+      ...(whole === undefined ? {} : { part: { of: `${prefix}${whole}`, start, size } }),
+    });
+  let q = one("attn.q_proj", names[0]!, heads * dim, 0);
+  let k = one("attn.k_proj", names[1]!, kvHeads * dim, heads * dim);
+  const v = one("attn.v_proj", names[2]!, kvHeads * dim, (heads + kvHeads) * dim);
   if (m.qkNorm.value !== "none") {
     const full = m.qkNorm.value === "full";
     const attrs = {

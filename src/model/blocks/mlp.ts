@@ -11,6 +11,8 @@ function network(
   names: readonly [string, string, string],
   ffn: number,
   o: LinearOptions,
+  /** Module of the checkpoint that holds gate and up, in this order. */
+  whole?: string,
 ): string {
   const h = m.hidden.value;
   const rows = o.rows ?? "tokens";
@@ -19,8 +21,10 @@ function network(
   const attrs = { activation: m.activation.value };
   const splitBy = o.copies === undefined ? ("tensor" as const) : ("expert" as const);
   if (m.gatedMlp.value) {
-    const gate = b.linear(`${id}.gate_proj`, x, names[0], h, ffn, half);
-    const up = b.linear(`${id}.up_proj`, x, names[1], h, ffn, half);
+    const part = (start: number): LinearOptions =>
+      whole === undefined ? half : { ...half, part: { of: whole, start, size: 2 * ffn } };
+    const gate = b.linear(`${id}.gate_proj`, x, names[0], h, ffn, part(0));
+    const up = b.linear(`${id}.up_proj`, x, names[1], h, ffn, part(ffn));
     b.op({
       id: `${id}.act`,
       kind: "gated_activation",
@@ -45,7 +49,8 @@ export function mlp(b: LayerBuilder, m: ModelSpec, x: string, prefix: string): s
     : m.architecture.value === "phi"
       ? ["", `${prefix}mlp.fc1`, `${prefix}mlp.fc2`]
       : [`${prefix}mlp.gate_proj`, `${prefix}mlp.up_proj`, `${prefix}mlp.down_proj`];
-  return network(b, m, x, "mlp", names, m.ffn.value, { bias: m.mlpBias.value, transposed: gpt2 });
+  const whole = m.architecture.value === "phi3" ? `${prefix}mlp.gate_up_proj` : undefined;
+  return network(b, m, x, "mlp", names, m.ffn.value, { bias: m.mlpBias.value, transposed: gpt2 }, whole);
 }
 
 export function moe(b: LayerBuilder, m: ModelSpec, x: string, prefix: string): string {

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { Adapter } from "../../checker/pipeline.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { NamedTensor } from "../interfaces.js";
-import { concreteWeights, mergeAdapter, splitAdapter, writeAdapter, writeWeights } from "../weights/index.js";
+import { concreteWeights, joinSlices, mergeAdapter, splitAdapter, writeAdapter, writeWeights } from "../weights/index.js";
 
 export interface ExportOptions {
   readonly folder: string;
@@ -25,7 +25,7 @@ export function exportModel(weights: readonly NamedTensor[], graph: ModelGraph, 
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary, { recursive: true });
   const { base, lora } = splitAdapter(weights);
-  const merged = adapter !== undefined && lora.length > 0 ? mergeAdapter(base, lora, adapter) : base;
+  const merged = adapter !== undefined && lora.length > 0 ? mergeAdapter(base, lora, adapter, graph) : base;
   const tied = new Set(
     concreteWeights(graph)
       .filter((w) => w.tiedTo !== undefined)
@@ -33,11 +33,14 @@ export function exportModel(weights: readonly NamedTensor[], graph: ModelGraph, 
   );
   writeWeights(
     temporary,
-    merged.filter((w) => !tied.has(w.name)),
+    joinSlices(
+      merged.filter((w) => !tied.has(w.name)),
+      graph,
+    ),
     options.dtype === undefined ? {} : { dtype: options.dtype },
   );
   if (adapter !== undefined && lora.length > 0)
-    writeAdapter(join(temporary, "adapter"), lora, adapter, options.baseModel ?? "");
+    writeAdapter(join(temporary, "adapter"), lora, adapter, options.baseModel ?? "", graph);
   for (const [name, text] of Object.entries(options.files)) {
     mkdirSync(dirname(join(temporary, name)), { recursive: true });
     writeFileSync(join(temporary, name), text, { flush: true });

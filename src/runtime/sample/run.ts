@@ -52,7 +52,7 @@ export async function openRun(run: RunInfo, options: OpenRunOptions): Promise<Op
   const finished =
     existsSync(join(final, "model.safetensors")) || existsSync(join(final, "model.safetensors.index.json"));
   const step = { value: 0 };
-  const weights = finished ? openWeights(final) : checkpointWeights(folder, run, stage, pipeline, step);
+  const weights = finished ? openWeights(final) : checkpointWeights(folder, run, stage, pipeline, graph, step);
   const tokenizer = existsSync(join(final, "tokenizer.json"))
     ? await tokenizerFromFile(final)
     : await loadTokenizer(stage.tokenizer === undefined ? undefined : pipeline.tokenizers[stage.tokenizer.value], {
@@ -74,6 +74,7 @@ function checkpointWeights(
   run: RunInfo,
   stage: Stage,
   pipeline: Pipeline,
+  graph: ModelGraph,
   step: { value: number },
 ): WeightStore {
   const state = loadLatest({ folder: join(folder, "checkpoints"), planHash: run.plan?.hash ?? "" });
@@ -85,7 +86,7 @@ function checkpointWeights(
   );
   const { base, lora } = splitAdapter(named);
   const adapter = stage.adapter === undefined ? undefined : pipeline.adapters[stage.adapter.value];
-  return memoryStore(adapter === undefined || lora.length === 0 ? base : mergeAdapter(base, lora, adapter));
+  return memoryStore(adapter === undefined || lora.length === 0 ? base : mergeAdapter(base, lora, adapter, graph));
 }
 
 export function memoryStore(tensors: readonly NamedTensor[]): WeightStore {

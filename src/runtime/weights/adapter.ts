@@ -3,10 +3,13 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Adapter } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
+import type { ModelGraph } from "../../model/graph.js";
 import { fail } from "../failure.js";
 import type { NamedTensor } from "../interfaces.js";
 import { openWeights } from "./folder.js";
+import { concreteWeights } from "./names.js";
 import { writeSafetensors } from "./safetensors.js";
+import { joinAdapters } from "./join.js";
 
 const loraName = /^(.*)\.lora_([AB])\.(?:default\.)?weight$/;
 
@@ -15,12 +18,17 @@ export function splitAdapter(weights: readonly NamedTensor[]): { base: NamedTens
   return { base: weights.filter((w) => !loraName.test(w.name)), lora };
 }
 
-/** Adds each pair A [rank, in], B [out, rank] to its module's weight [out, in]; GPT-2's Conv1D stores [in, out]. */
+/**
+ * Adds each pair A [rank, in], B [out, rank] to its module's weight [out, in].
+ * @param graph which weights are stored [in, out] (GPT-2's Conv1D); without it their shape must tell
+ */
 export function mergeAdapter(
   base: readonly NamedTensor[],
   lora: readonly NamedTensor[],
   adapter: Pick<Adapter, "rank" | "alpha">,
+  graph?: ModelGraph,
 ): NamedTensor[] {
+  const transposed = new Map((graph === undefined ? [] : concreteWeights(graph)).map((w) => [w.name, w.spec.transposed === true]));
   const pairs = new Map<string, { A?: NamedTensor; B?: NamedTensor }>();
   for (const tensor of lora) {
     const [, module = "", side = ""] = loraName.exec(tensor.name) ?? [];
@@ -35,7 +43,7 @@ export function mergeAdapter(
     const { A, B } = pair;
     if (A === undefined || B === undefined)
       return fail(runCodes.report("LLMP6205", undefined, { path: module, why: "has only one of lora_A and lora_B" }));
-    return { ...weight, values: added(weight, A, B, scale) };
+    return { ...weight, values: added(weight, A, B, scale, transposed.get(weight.name)) };
   });
   const [left] = pairs.keys();
   if (left !== undefined)
@@ -43,11 +51,17 @@ export function mergeAdapter(
   return merged;
 }
 
-function added(weight: NamedTensor, A: NamedTensor, B: NamedTensor, scale: number): Float32Array {
+function added(
+  weight: NamedTensor,
+  A: NamedTensor,
+  B: NamedTensor,
+  scale: number,
+  transposed: boolean | undefined,
+): Float32Array {
   const [rank = 0, inputs = 0] = A.shape;
   const [outputs = 0] = B.shape;
   const [rows, columns] = weight.shape;
-  const plain = rows === outputs && columns === inputs;
+  const plain = transposed !== true && rows === outputs && columns === inputs;
   if (B.shape[1] !== rank || (!plain && !(rows === inputs && columns === outputs)))
     fail(
       runCodes.report("LLMP6205", undefined, {
@@ -71,10 +85,21 @@ function added(weight: NamedTensor, A: NamedTensor, B: NamedTensor, scale: numbe
   return out;
 }
 
-/** `adapter_model.safetensors` and `adapter_config.json` as `peft` writes them (checked with peft 0.21). */
-export function writeAdapter(folder: string, lora: readonly NamedTensor[], adapter: Adapter, baseModel: string): void {
+/**
+ * `adapter_model.safetensors` and `adapter_config.json` as `peft` writes them (checked with peft 0.21).
+ * @param graph for models whose checkpoints hold the adapted weights inside other tensors
+ */
+export function writeAdapter(
+  folder: string,
+  lora: readonly NamedTensor[],
+  adapter: Adapter,
+  baseModel: string,
+  graph?: ModelGraph,
+): void {
   mkdirSync(folder, { recursive: true });
-  const named = lora.map((t) => {
+  const joined = graph === undefined ? { lora, times: new Map<string, number>() } : joinAdapters(lora, graph);
+  const pattern = (value: number) => Object.fromEntries([...joined.times].map(([module, n]) => [module, n * value]));
+  const named = joined.lora.map((t) => {
     const [, module = "", side = ""] = loraName.exec(t.name) ?? [];
     return { ...t, name: `base_model.model.${module}.lora_${side}.weight` };
   });
@@ -89,10 +114,12 @@ export function writeAdapter(folder: string, lora: readonly NamedTensor[], adapt
     bias: "none",
     fan_in_fan_out: [...modules].some((m) => /^c_(attn|proj|fc)$/.test(m)),
     inference_mode: true,
+    alpha_pattern: pattern(adapter.alpha.value),
     lora_alpha: adapter.alpha.value,
     lora_dropout: adapter.dropout.value,
     peft_type: "LORA",
     r: adapter.rank.value,
+    rank_pattern: pattern(adapter.rank.value),
     target_modules: [...modules].sort(),
     task_type: "CAUSAL_LM",
     use_dora: false,

@@ -1,7 +1,8 @@
 import { runCodes } from "../../diagnostics/index.js";
-import type { ModelGraph, WeightSpec } from "../../model/graph.js";
+import type { ModelGraph, Slice, WeightSpec } from "../../model/graph.js";
 import { fail } from "../failure.js";
 import { type NamedTensor, type WeightStore, weightName } from "../interfaces.js";
+import { takeSlice, wholeShape } from "./slices.js";
 
 export interface ConcreteWeight {
   /** Hugging Face name with its holes filled in. */
@@ -57,11 +58,15 @@ export function forGraph(
   const wanted = concreteWeights(graph).filter((w) => w.tiedTo === undefined && !isAdapter(w.name));
   const find = (name: string): string | undefined => candidates(name).find((candidate) => present.has(candidate));
   const from = new Map<string, string>();
+  const slices = new Map<string, Slice>();
   const missing: string[] = [];
-  for (const { name } of wanted) {
-    const source = find(name);
-    if (source === undefined) missing.push(name);
+  for (const { name, spec, layer, expert } of wanted) {
+    const own = find(name);
+    const whole = spec.slice === undefined ? undefined : weightName(spec.slice.of, layer, expert);
+    const source = own ?? (whole === undefined ? undefined : find(whole));
+    if (source === undefined) missing.push(whole ?? name);
     else from.set(name, source);
+    if (own === undefined && spec.slice !== undefined) slices.set(name, spec.slice);
   }
   const [first] = missing;
   if (first !== undefined)
@@ -75,6 +80,14 @@ export function forGraph(
     );
   const shapes = new Map(wanted.map((w) => [w.name, w.spec.shape]));
   const used = new Set(from.values());
+  // Parts of one tensor are mostly read one after the other.
+  let last: { readonly source: string; readonly tensor: NamedTensor } | undefined;
+  const load = async (source: string): Promise<NamedTensor | undefined> => {
+    if (last?.source === source) return last.tensor;
+    const tensor = await store.read(source);
+    last = tensor === undefined ? undefined : { source, tensor };
+    return tensor;
+  };
   return {
     unused: [...present].filter(
       (name) =>
@@ -83,17 +96,21 @@ export function forGraph(
     names: () => [...from.keys()],
     read: async (name): Promise<NamedTensor | undefined> => {
       const source = from.get(name);
-      const tensor = source === undefined ? undefined : await store.read(source);
+      const slice = slices.get(name);
+      const tensor =
+        source === undefined ? undefined : await (slice === undefined ? store.read(source) : load(source));
       if (tensor === undefined) return undefined;
-      const shape = shapes.get(name) ?? [];
+      const own = shapes.get(name) ?? [];
+      const shape = slice === undefined ? own : wholeShape(own, slice);
       if (tensor.shape.length !== shape.length || tensor.shape.some((dim, i) => dim !== shape[i]))
         fail(
           runCodes.report("LLMP6202", undefined, {
             path,
-            name,
+            name: tensor.name,
             why: `is [${tensor.shape.join(", ")}], and the model needs [${shape.join(", ")}]`,
           }),
         );
+      if (slice !== undefined) return { name, shape: own, values: takeSlice(tensor.values, own, slice) };
       return { ...tensor, name };
     },
     close: () => store.close(),
