@@ -7,11 +7,12 @@ export { headOf, splitHead } from "./head.js";
 export { type LayerSaved, layerBackward, layerForward } from "./layer.js";
 export { type DryRun, dryRun } from "./measure.js";
 export { Meter } from "./meter.js";
-export { type MicroBatch, type ModelState, microBatchStep, ropeTables, weightKey } from "./model.js";
+export { type MicroBatch, type ModelState, microBatchStep, weightKey } from "./model.js";
 export * from "./objectives/index.js";
 export { type OpContext, opPrograms } from "./ops/index.js";
 export * from "./parallel/index.js";
 export { type Binary, broadcast, type Primitives, type Unary } from "./primitives.js";
+export { ropeTables } from "./rope-tables.js";
 export { attentionScratch, type Rates, ShapeAlgebra } from "./shapes.js";
 export { makeState, type NamedWeight, otherState, storedWeights } from "./state.js";
 export {

@@ -1,11 +1,12 @@
 /** Forward and backward of one micro-batch through the whole stack. */
-import type { LayerKind, ModelGraph, Op } from "../model/graph.js";
+import type { LayerKind, ModelGraph } from "../model/graph.js";
 import type { RecomputeLayer } from "../planner/plan.js";
 import type { Algebra, RoundFormat } from "./algebra.js";
 import { type Head, headAt, headLoss, headOf, nextToken } from "./head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "./layer.js";
-import { type OpContext, rotaryDim } from "./ops/index.js";
-import { type KeyValueCache, num } from "./ops/types.js";
+import type { OpContext } from "./ops/index.js";
+import type { KeyValueCache } from "./ops/types.js";
+import { ropeKey } from "./rope-tables.js";
 
 export interface MicroBatch<T> {
   readonly sequences: number;
@@ -41,39 +42,6 @@ export function weightKey(kind: LayerKind, weight: string, layer: number): strin
   const spec = kind.weights[weight] ?? Object.values(kind.weights).find((w) => w.name === weight);
   if (spec === undefined) throw new Error(`layer kind ${kind.id} has no weight ${weight}`);
   return fill(spec.tiedTo ?? spec.name, layer);
-}
-
-export const ropeKey = (op: Op): string =>
-  `${rotaryDim(op)}/${["theta", "scaling", "factor", "originalContext", "low", "high"].map((k) => op.attrs[k] ?? "").join("/")}`;
-
-/** Angles of one RoPE op for `positions` positions: [positions, rotary / 2]. Llama 3's scaling as in its reference code. */
-export function ropeTables(op: Op, positions: number): { readonly cos: Float32Array; readonly sin: Float32Array } {
-  const rotary = rotaryDim(op);
-  const half = rotary / 2;
-  const theta = num(op, "theta", 10_000);
-  const factor = num(op, "factor", 1);
-  const original = num(op, "originalContext", 8192);
-  const low = num(op, "lowFrequencyFactor", 1);
-  const high = num(op, "highFrequencyFactor", 4);
-  const cos = new Float32Array(positions * half);
-  const sin = new Float32Array(positions * half);
-  for (let j = 0; j < half; j++) {
-    let frequency = theta ** ((-2 * j) / rotary);
-    if (op.attrs.scaling === "linear") frequency /= factor;
-    else if (op.attrs.scaling === "llama3") {
-      const wavelength = (2 * Math.PI) / frequency;
-      if (wavelength > original / low) frequency /= factor;
-      else if (wavelength > original / high) {
-        const smooth = (original / wavelength - low) / (high - low);
-        frequency = ((1 - smooth) * frequency) / factor + smooth * frequency;
-      }
-    }
-    for (let p = 0; p < positions; p++) {
-      cos[p * half + j] = Math.cos(p * frequency);
-      sin[p * half + j] = Math.sin(p * frequency);
-    }
-  }
-  return { cos, sin };
 }
 
 const droppedOf = (layer: RecomputeLayer | undefined): Dropped =>

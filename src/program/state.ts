@@ -1,7 +1,8 @@
 /** Where a model's weights, gradients and tables are made: the same order on every algebra. */
 import type { ModelGraph, WeightSpec } from "../model/graph.js";
 import type { Algebra } from "./algebra.js";
-import { layerNumbers, type ModelState, ropeKey, ropeTables } from "./model.js";
+import { layerNumbers, type ModelState } from "./model.js";
+import { ropeKey, ropeTables } from "./rope-tables.js";
 
 export interface NamedWeight {
   readonly name: string;

@@ -197,9 +197,7 @@ adapter q { kind = qlora, rank = 4, alpha = 8, targets = [all_linear] }`;
     const dense = lora.kinds.dense!;
     expect(opOf(dense, "attn.q_proj.lora_scale").attrs.factor).toBe(2);
     expect(opOf(dense, "attn.q_proj.add").inputs).toEqual(["attn.q_proj.base", "attn.q_proj.scaled"]);
-    expect(dense.weights["base_model.model.model.layers.{layer}.self_attn.q_proj.lora_B.weight"]?.init.kind).toBe(
-      "zeros",
-    );
+    expect(dense.weights["model.layers.{layer}.self_attn.q_proj.lora_B.weight"]?.init.kind).toBe("zeros");
   });
 
   test("QLoRA stores the frozen matrices in nf4, and neither embedding, head, norms nor A and B", () => {

@@ -17,7 +17,23 @@ import { checkText } from "../checker/helpers.js";
 
 const fixtures = join(import.meta.dirname, "fixtures");
 /** Those that the executor computes. */
-const families = ["gemma2", "gemma3", "gpt2", "llama2", "llama3", "llama32", "mistral", "olmo2", "phi", "phi3", "qwen2", "qwen3", "smollm"];
+const families = [
+  "gemma2",
+  "gemma3",
+  "gpt2",
+  "llama2",
+  "llama3",
+  "llama32",
+  "llama_linear",
+  "llama_yarn",
+  "mistral",
+  "olmo2",
+  "phi",
+  "phi3",
+  "qwen2",
+  "qwen3",
+  "smollm",
+];
 
 const read = (name: string, file: string) => JSON.parse(readFileSync(join(fixtures, name, file), "utf8"));
 

@@ -18,6 +18,14 @@ export function ropeAttrs(m: ModelSpec, headDim: number, sliding: boolean): Op["
           originalContext: s.originalContext,
           lowFrequencyFactor: s.lowFrequencyFactor ?? 1,
           highFrequencyFactor: s.highFrequencyFactor ?? 4,
+          ...(s.kind === "yarn"
+            ? {
+                betaFast: s.betaFast ?? 32,
+                betaSlow: s.betaSlow ?? 1,
+                mscale: s.mscale ?? 0,
+                mscaleAllDim: s.mscaleAllDim ?? 0,
+              }
+            : {}),
         }),
   };
 }
@@ -137,6 +145,9 @@ function latent(
     mla.valueHeadDim.value,
   ];
   const norm = { eps: m.normEps.value, norm: "rmsnorm" };
+  // DeepSeek's attention is sharper in an extended context, by YaRN's temperature squared.
+  const { factor = 1, mscaleAllDim = 0 } = m.ropeScaling?.value ?? {};
+  const sharper = mscaleAllDim > 0 && factor > 1 ? 0.1 * mscaleAllDim * Math.log(factor) + 1 : 1;
   const at = `${prefix}self_attn.`;
   const qDim = nope + rope;
   let q: string;
@@ -167,7 +178,7 @@ function latent(
     outputs[0]!,
     outputs[1]!,
     outputs[2]!,
-    { ...core, headDim: qDim, valueDim: value, scale: 1 / Math.sqrt(qDim) },
+    { ...core, headDim: qDim, valueDim: value, scale: sharper ** 2 / Math.sqrt(qDim) },
     heads * value,
   );
   return b.linear("attn.o_proj", out, `${at}o_proj`, heads * value, h, { split: "in" });

@@ -3,7 +3,14 @@ import { dirname, join } from "node:path";
 import type { Adapter } from "../../checker/pipeline.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { NamedTensor } from "../interfaces.js";
-import { concreteWeights, joinSlices, mergeAdapter, splitAdapter, writeAdapter, writeWeights } from "../weights/index.js";
+import {
+  concreteWeights,
+  joinSlices,
+  mergeAdapter,
+  splitAdapter,
+  writeAdapter,
+  writeWeights,
+} from "../weights/index.js";
 
 export interface ExportOptions {
   readonly folder: string;

@@ -7,9 +7,9 @@ import type { ModelGraph } from "../../model/graph.js";
 import { fail } from "../failure.js";
 import type { NamedTensor } from "../interfaces.js";
 import { openWeights } from "./folder.js";
+import { joinAdapters } from "./join.js";
 import { concreteWeights } from "./names.js";
 import { writeSafetensors } from "./safetensors.js";
-import { joinAdapters } from "./join.js";
 
 const loraName = /^(.*)\.lora_([AB])\.(?:default\.)?weight$/;
 
@@ -28,7 +28,9 @@ export function mergeAdapter(
   adapter: Pick<Adapter, "rank" | "alpha">,
   graph?: ModelGraph,
 ): NamedTensor[] {
-  const transposed = new Map((graph === undefined ? [] : concreteWeights(graph)).map((w) => [w.name, w.spec.transposed === true]));
+  const transposed = new Map(
+    (graph === undefined ? [] : concreteWeights(graph)).map((w) => [w.name, w.spec.transposed === true]),
+  );
   const pairs = new Map<string, { A?: NamedTensor; B?: NamedTensor }>();
   for (const tensor of lora) {
     const [, module = "", side = ""] = loraName.exec(tensor.name) ?? [];
@@ -138,25 +140,47 @@ export async function readAdapter(folder: string): Promise<{ lora: NamedTensor[]
     r?: number;
     lora_alpha?: number;
     use_dora?: boolean;
+    use_rslora?: boolean;
+    rank_pattern?: Readonly<Record<string, number>>;
+    alpha_pattern?: Readonly<Record<string, number>>;
   };
   if (
     config.peft_type !== "LORA" ||
     config.use_dora === true ||
+    config.use_rslora === true ||
     config.r === undefined ||
     config.lora_alpha === undefined
   )
     fail(
       runCodes.report("LLMP6205", undefined, {
         path: folder,
-        why: `it is ${config.use_dora === true ? "DoRA" : config.peft_type}, not plain LoRA`,
+        why: `it is ${config.use_dora === true ? "DoRA" : config.use_rslora === true ? "rank-stabilised LoRA" : config.peft_type}, not plain LoRA`,
       }),
     );
   const store = openWeights(join(folder, "adapter_model.safetensors"));
   const lora: NamedTensor[] = [];
   for (const name of store.names()) {
     const tensor = await store.read(name);
-    if (tensor !== undefined) lora.push({ ...tensor, name: name.replace(/^base_model\.model\./, "") });
+    if (tensor !== undefined)
+      lora.push(ownScale({ ...tensor, name: name.replace(/^base_model\.model\./, "") }, config));
   }
   await store.close();
   return { lora, rank: config.r as number, alpha: config.lora_alpha as number };
+}
+
+interface Scales {
+  readonly r?: number;
+  readonly lora_alpha?: number;
+  readonly rank_pattern?: Readonly<Record<string, number>>;
+  readonly alpha_pattern?: Readonly<Record<string, number>>;
+}
+
+/** Modules with a rank or alpha of their own: their B takes the difference in, so that one scale fits all. */
+function ownScale(tensor: NamedTensor, config: Scales): NamedTensor {
+  const [, module = "", side = ""] = loraName.exec(tensor.name) ?? [];
+  const { r = 1, lora_alpha: alpha = 1 } = config;
+  const of = (pattern: Readonly<Record<string, number>> = {}, otherwise: number): number =>
+    Object.entries(pattern).find(([name]) => module === name || module.endsWith(`.${name}`))?.[1] ?? otherwise;
+  const factor = of(config.alpha_pattern, alpha) / of(config.rank_pattern, r) / (alpha / r);
+  return side !== "B" || factor === 1 ? tensor : { ...tensor, values: tensor.values.map((v) => v * factor) };
 }

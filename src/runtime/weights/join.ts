@@ -8,7 +8,9 @@ import { product, runs, wholeShape } from "./slices.js";
 export function joinSlices(tensors: readonly NamedTensor[], graph: ModelGraph): NamedTensor[] {
   const slices = new Map(
     concreteWeights(graph).flatMap(({ name, spec, layer, expert }) =>
-      spec.slice === undefined ? [] : [[name, { ...spec.slice, of: weightName(spec.slice.of, layer, expert) }] as const],
+      spec.slice === undefined
+        ? []
+        : [[name, { ...spec.slice, of: weightName(spec.slice.of, layer, expert) }] as const],
     ),
   );
   const wholes = new Map<string, NamedTensor>();
@@ -47,7 +49,12 @@ export function joinAdapters(lora: readonly NamedTensor[], graph: ModelGraph): J
     concreteWeights(graph).flatMap(({ name, spec, layer, expert }) =>
       spec.slice === undefined || !name.endsWith(".weight")
         ? []
-        : [[bare(name), { of: bare(weightName(spec.slice.of, layer, expert)), start: spec.slice.start, size: spec.slice.size }] as const],
+        : [
+            [
+              bare(name),
+              { of: bare(weightName(spec.slice.of, layer, expert)), start: spec.slice.start, size: spec.slice.size },
+            ] as const,
+          ],
     ),
   );
   const groups = new Map<string, { start: number; size: number; A?: NamedTensor; B?: NamedTensor }[]>();

@@ -97,8 +97,7 @@ export function forGraph(
     read: async (name): Promise<NamedTensor | undefined> => {
       const source = from.get(name);
       const slice = slices.get(name);
-      const tensor =
-        source === undefined ? undefined : await (slice === undefined ? store.read(source) : load(source));
+      const tensor = source === undefined ? undefined : await (slice === undefined ? store.read(source) : load(source));
       if (tensor === undefined) return undefined;
       const own = shapes.get(name) ?? [];
       const shape = slice === undefined ? own : wholeShape(own, slice);

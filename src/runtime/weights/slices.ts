@@ -4,7 +4,11 @@ import type { Slice } from "../../model/graph.js";
 export const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Calls `copy(whole offset, part offset, length)` for each contiguous run of the part. */
-export function runs(shape: readonly number[], slice: Slice, copy: (whole: number, part: number, length: number) => void): void {
+export function runs(
+  shape: readonly number[],
+  slice: Slice,
+  copy: (whole: number, part: number, length: number) => void,
+): void {
   const inner = product(shape.slice(slice.dimension + 1));
   const own = (shape[slice.dimension] ?? 1) * inner;
   const rows = product(shape.slice(0, slice.dimension));
