@@ -150,6 +150,8 @@ export interface MemoryPlan {
     readonly rank: number;
     readonly peak_bytes: Bytes;
     readonly breakdown: readonly MemoryItem[];
+    /** Bytes over a step, as in `timeline` but without names. */
+    readonly timeline?: readonly { readonly seconds: Seconds; readonly bytes: Bytes }[];
   }[];
   /** Bytes over a step on the worst rank; `seconds` from the start of the step. */
   readonly timeline: readonly {

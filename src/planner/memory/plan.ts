@@ -75,6 +75,7 @@ function placeOf(job: Job, { rank, memory }: Peak): string {
 
 export function memoryPlan(job: Job): MemoryPlan {
   const peak = peakOf(job);
+  const t = stepTime(job);
   const reserved = reservedBytes(job, peak.bytes);
   const parameters =
     job.shape.stack.reduce((sum, kind) => {
@@ -96,16 +97,21 @@ export function memoryPlan(job: Job): MemoryPlan {
     disk_bytes: Math.round(parameters * (2 + numeric.optimizer)),
     peak_at: placeOf(job, peak),
     breakdown: itemsOf(peak.memory),
-    ranks: peak.ranks.map((m, rank) => ({ rank, peak_bytes: m.peak, breakdown: itemsOf(m) })),
-    timeline: timelineOf(job, peak),
+    ranks: peak.ranks.map((m, rank) => ({
+      rank,
+      peak_bytes: m.peak,
+      breakdown: itemsOf(m),
+      ...(peak.ranks.length > 1
+        ? { timeline: timelineOf(job, t, rank, m).map(({ seconds, bytes }) => ({ seconds, bytes: Math.round(bytes) })) }
+        : {}),
+    })),
+    timeline: timelineOf(job, t, peak.rank, peak.memory),
   };
 }
 
 /** Start, growing forwards, loss, backward, update. */
-function timelineOf(job: Job, peak: Peak): MemoryPlan["timeline"] {
-  const t = stepTime(job);
-  const m = peak.memory;
-  const rank = t.ranks[peak.rank]!;
+function timelineOf(job: Job, t: ReturnType<typeof stepTime>, at: number, m: RankMemory): MemoryPlan["timeline"] {
+  const rank = t.ranks[at]!;
   const one = rank.forward + rank.backward;
   const fixed = m.weights + m.optimizer + m.cached + m.others;
   const point = (seconds: number, label: string, parts: readonly (readonly [string, number])[]) => ({
@@ -119,7 +125,7 @@ function timelineOf(job: Job, peak: Peak): MemoryPlan["timeline"] {
     ["optimizer state and master weights", m.optimizer],
     ["buffers and frozen models", fixed - m.weights - m.optimizer],
   ];
-  const flight = Math.max(1, Math.ceil(inFlight(job, peak.rank)));
+  const flight = Math.max(1, Math.ceil(inFlight(job, at)));
   const points = [point(0, "step starts", base)];
   const held = m.moment === "optimizer" || m.moment === "generation" ? 0 : m.activations;
   for (let i = 1; i <= Math.min(flight, 8); i++) {

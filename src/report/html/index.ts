@@ -3,6 +3,7 @@ import type { Plan, StagePlan } from "../../planner/plan.js";
 import { formatSeconds, formatUsd } from "../../units/index.js";
 import { type Chart, loadChart } from "../svg/plot.js";
 import { decisionsSection } from "./sections/decisions.js";
+import { intervalSection } from "./sections/interval.js";
 import { layoutSection } from "./sections/layout.js";
 import { memorySection } from "./sections/memory.js";
 import { searchSection } from "./sections/pareto.js";
@@ -18,10 +19,13 @@ const price = (stage: StagePlan): Html =>
     .join(" · ")}</p>`;
 
 function stageSection(stage: StagePlan, index: number, chart: Chart): Html {
-  return html`<section aria-labelledby="s${index}"><h2 id="s${index}">train ${stage.name}</h2>${stageVerdict(stage)}${price(stage)}${memorySection(stage, chart)}${timeSection(stage, chart)}${searchSection(stage, chart)}${layoutSection(
+  return html`<section aria-labelledby="s${index}"><h2 id="s${index}">train ${stage.name}</h2>${stageVerdict(stage)}${price(stage)}${memorySection(stage, chart)}${timeSection(stage, chart)}${intervalSection(stage, chart)}${searchSection(stage, chart)}${layoutSection(
     stage,
   )}${decisionsSection(stage)}</section>`;
 }
+
+/** The hatching of idle time; charts refer to it by its id. */
+const bubble = `<svg width="0" height="0" aria-hidden="true" style="position:absolute"><defs><pattern id="bubble" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0V6" stroke="var(--line)" stroke-width="3"/></pattern></defs></svg>`;
 
 export interface HtmlOptions {
   /** Added at the end of the body: the studio's live reload. */
@@ -39,7 +43,7 @@ export async function renderHtml(plan: Plan, options: HtmlOptions = {}): Promise
       : raw("");
   const page = html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${plan.source} · llmp plan</title><style${nonce}>${raw(
     style,
-  )}</style></head><body><main><h1>${plan.source}</h1>${planVerdict(plan)}<p>In all ${formatSeconds(plan.totals.seconds)}${plan.totals.usd === null ? "" : ` and ${formatUsd(plan.totals.usd)}`} · <span class="dim">plan ${plan.hash.slice(
+  )}</style></head><body>${raw(bubble)}<main><h1>${plan.source}</h1>${planVerdict(plan)}<p>In all ${formatSeconds(plan.totals.seconds)}${plan.totals.usd === null ? "" : ` and ${formatUsd(plan.totals.usd)}`} · <span class="dim">plan ${plan.hash.slice(
     0,
     12,
   )}</span></p>${nav}${plan.stages.map((s, i) => stageSection(s, i, chart))}</main><script${nonce}>${raw(script)}</script>${options.script === undefined ? raw("") : html`<script${nonce}>${raw(options.script)}</script>`}</body></html>`;

@@ -40,12 +40,16 @@ export function table(
   numeric: readonly number[] = [],
 ): Html {
   const cls = (i: number): Html => raw(numeric.includes(i) ? ' class="num"' : "");
-  return html`<div class="scroll"><table><caption>${caption}</caption><thead><tr>${header.map((h, i) => html`<th scope="col"${cls(i)}>${h}</th>`)}</tr></thead><tbody>${rows.map(
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption><thead><tr>${header.map((h, i) => html`<th scope="col"${cls(i)}>${h}</th>`)}</tr></thead><tbody>${rows.map(
     (row) => html`<tr>${row.map((cell, i) => html`<td${cls(i)}>${cell}</td>`)}</tr>`,
   )}</tbody></table></div>`;
 }
 
 /** A chart with its data as a table behind a disclosure, for screen readers and copying. */
-export function figure(title: string, note: string, svg: string, data: Html): Html {
-  return html`<figure><figcaption><strong>${title}</strong> ${note}</figcaption><div class="chart">${raw(svg)}</div><details><summary>Data</summary>${data}</details></figure>`;
+export function figure(title: string, note: string, svg: string, data?: Html): Html {
+  const rows =
+    data === undefined
+      ? raw("")
+      : html`<details><summary>Data<span class="sr"> of ${title}</span></summary>${data}</details>`;
+  return html`<figure><figcaption><strong>${title}</strong> ${note}</figcaption><div class="chart">${raw(svg)}</div>${rows}</figure>`;
 }
