@@ -1,4 +1,4 @@
-/** The thread beside `llmp lsp`: `dist/analysis-worker.js`. Answers one request after the other. */
+/** The thread beside `llmp lsp` and `llmp studio`: `dist/analysis-worker.js`. Answers one request after the other. */
 import { createHash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import { check, type Pipeline, settingLines } from "../checker/index.js";
@@ -26,6 +26,7 @@ async function answer(request: AnalysisRequest): Promise<AnalysisReply> {
   const all = [...diagnostics, ...outcome.diagnostics];
   if (outcome.value === undefined) return { id, diagnostics: all, meaning };
   if (kind === "plan") return { id, diagnostics: all, meaning, plan: summarise(outcome.value) };
+  if (kind === "whole") return { id, diagnostics: all, meaning, whole: outcome.value };
   const { renderHtml } = await import("../report/html/index.js");
   return { id, diagnostics: all, meaning, page: await renderHtml(outcome.value) };
 }

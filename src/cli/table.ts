@@ -69,5 +69,6 @@ export const commands: readonly CommandRow[] = [
   },
   { name: "eval", summary: "Measure a trained model", load: () => import("./commands/eval.js") },
   { name: "sample", summary: "Let a trained model write", load: () => import("./commands/sample.js") },
+  { name: "studio", summary: "A page that plans anew on save", load: () => import("./commands/studio.js") },
   { name: "lsp", summary: "Answer editors (language server)", load: () => import("./commands/lsp.js") },
 ];

@@ -5,8 +5,8 @@ import type { Plan, StagePlan } from "../planner/plan.js";
 
 export interface AnalysisRequest {
   readonly id: number;
-  /** `check`: mistakes and resolved values; `plan`: the same and a plan; `report`: the plan as a page. */
-  readonly kind: "check" | "plan" | "report";
+  /** `check`: mistakes and resolved values; `plan`: the same and a plan in short, or `whole`; `report`: it as a page. */
+  readonly kind: "check" | "plan" | "whole" | "report";
   /** The project's folder; `file` and `texts` are relative to it. */
   readonly root: string;
   readonly file: string;
@@ -23,6 +23,7 @@ export interface AnalysisReply {
   /** Parameters of each model that is used. */
   readonly parameters?: Readonly<Record<string, number>>;
   readonly plan?: PlanSummary;
+  readonly whole?: Plan;
   readonly page?: string;
   /** A fault of ours, in words. */
   readonly failure?: string;

@@ -22,6 +22,8 @@ details{margin:.4rem 0}summary{cursor:pointer;color:var(--dim)}
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}.num{text-align:right;white-space:nowrap}
 caption{font-size:.85rem}.decisions td:nth-child(3){min-width:14rem}.tensors th[scope=row]{font-weight:400;white-space:nowrap}.tensors code{overflow-wrap:normal}.shape{white-space:nowrap}.group th{padding-top:.8rem;color:var(--dim);font-weight:600}
 dl{margin:.3rem 0;display:grid;grid-template-columns:max-content 1fr;gap:.1rem .6rem;color:var(--dim)}dd{margin:0}
+pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.8rem;overflow-x:auto;font:.85rem/1.45 ui-monospace,SFMono-Regular,Menlo,monospace}
+.stale{opacity:.55}.live{position:sticky;top:0;z-index:5;background:var(--bg);border-bottom:1px solid var(--line);padding:.4rem 0;margin:0;font-size:.85rem}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,monospace;background:var(--card);padding:.1em .3em;border-radius:4px;overflow-wrap:anywhere}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 #tip{position:fixed;pointer-events:none;background:var(--fg);color:var(--bg);padding:.35rem .55rem;border-radius:6px;font-size:.82rem;white-space:pre-line;max-width:22rem;z-index:9}
@@ -38,11 +40,12 @@ const say=(text,x,y)=>{tip.hidden=!text;if(!text)return;tip.textContent=text;
 tip.style.left=Math.max(4,Math.min(x+14,innerWidth-tip.offsetWidth-8))+"px";tip.style.top=Math.max(4,Math.min(y+14,innerHeight-tip.offsetHeight-8))+"px"};
 const titleOf=el=>{const t=el&&el.closest&&el.closest("svg *");return t&&(t.querySelector(":scope > title")||t.parentElement.querySelector(":scope > title"))};
 document.addEventListener("pointermove",e=>{const t=titleOf(e.target);say(t&&t.textContent,e.clientX,e.clientY)});
-document.querySelectorAll(".chart svg").forEach(svg=>{const marks=[...svg.querySelectorAll("title")].map(t=>t.parentElement);if(!marks.length)return;
+const enhance=()=>document.querySelectorAll(".chart svg").forEach(svg=>{const marks=[...svg.querySelectorAll("title")].map(t=>t.parentElement);if(!marks.length)return;
 svg.setAttribute("tabindex","0");svg.setAttribute("role","group");svg.setAttribute("aria-roledescription","chart, arrow keys walk its marks");let at=-1;
 const go=i=>{if(marks[at])marks[at].classList.remove("on");at=Math.max(0,Math.min(marks.length-1,i));const m=marks[at];m.classList.add("on");m.scrollIntoView({block:"nearest",inline:"nearest"});
 const r=m.getBoundingClientRect();say(m.querySelector(":scope > title").textContent,r.right,r.bottom)};
 const leave=()=>{if(marks[at])marks[at].classList.remove("on");tip.hidden=true};
 svg.addEventListener("keydown",e=>{const k={ArrowRight:at+1,ArrowDown:at+1,ArrowLeft:at-1,ArrowUp:at-1,Home:0,End:marks.length-1}[e.key];
-if(k!==undefined){go(k);e.preventDefault()}else if(e.key==="Escape")leave()});svg.addEventListener("blur",leave)});})();
+if(k!==undefined){go(k);e.preventDefault()}else if(e.key==="Escape")leave()});svg.addEventListener("blur",leave)});
+enhance();document.addEventListener("llmp:update",()=>{tip.hidden=true;enhance()})})();
 `.trim();
