@@ -4,6 +4,7 @@ import type { Plan } from "../planner/plan.js";
 import { type RunOptions, runPlan } from "./train/index.js";
 import type { RunEvent } from "./types.js";
 
+export { type Rehearsal, type RehearsedAxis, rehearse, tolerance } from "./parallel/index.js";
 export { openLanguageModel } from "./sample/index.js";
 export type { RunOptions } from "./train/index.js";
 export * from "./types.js";

@@ -9,18 +9,15 @@ import { buildModel } from "../../src/model/index.js";
 import { parse } from "../../src/parser/index.js";
 import { toChunks } from "../../src/planner/layout/index.js";
 import type { ParallelPlan, RecomputeLayer } from "../../src/planner/plan.js";
+import type { Pool, TeamJob } from "../../src/runtime/parallel/index.js";
 import {
-  applyUpdate,
-  type HostBatch,
-  makeOptimizer,
-  makeState,
-  microBatchStep,
-  putBatch,
-  storedWeights,
-} from "../../src/program/index.js";
-import { startBackend } from "../../src/runtime/backend/index.js";
-import { Team, type TeamJob } from "../../src/runtime/parallel/index.js";
-import { initialValues } from "../../src/runtime/train/index.js";
+  type Difference,
+  differenceOf,
+  type Lesson,
+  livelier,
+  plainCourse,
+  teamCourse,
+} from "../../src/runtime/parallel/rehearsal/index.js";
 
 const cache = join(import.meta.dirname, "../../node_modules/.cache/llmp-test");
 
@@ -69,146 +66,48 @@ export interface Case {
   readonly parallel: ParallelPlan;
   readonly recompute?: readonly RecomputeLayer[];
   readonly optimizer?: "adamw" | "sgd";
-  readonly compute?: string;
   readonly length: number;
   readonly segments?: boolean;
 }
 
 export const sequencesOf = (p: ParallelPlan): number => p.data * p.micro_batch * p.accumulation;
 
-export function batchAt(c: Case, step: number): HostBatch {
-  const sequences = sequencesOf(c.parallel);
-  const n = sequences * c.length;
-  const { vocab } = c.graph;
-  const at = (i: number): number =>
-    (Math.floor(i / c.length) * 5 + (i % c.length) * 3 + step * 7 + ((i * i) % 11)) % vocab;
-  // Documents of uneven lengths; the last of each has padding.
-  const document = (i: number): number => Math.floor((i % c.length) / 5);
-  return {
-    sequences,
-    length: c.length,
-    tokens: Int32Array.from({ length: n }, (_, i) => at(i)),
-    targets: Int32Array.from({ length: n }, (_, i) => at(i + 1)),
-    weights: Float32Array.from({ length: n }, (_, i) => (i % 7 === 6 ? 0 : 1)),
-    ...(c.segments === true
-      ? {
-          segments: Int32Array.from({ length: n }, (_, i) => document(i)),
-          positions: Int32Array.from({ length: n }, (_, i) => (i % c.length) % 5),
-        }
-      : {}),
-  };
-}
+export const steps = 4;
 
-const seed = 11;
-const updateAt = (step: number) => ({
-  lr: 1e-2,
-  beta1: 0.9,
-  beta2: 0.95,
-  // Above the rounding of a gradient: AdamW turns noise in vanishing ones into whole steps.
-  eps: 1e-5,
-  weightDecay: 0.1,
-  clip: 1,
-  t: step + 1,
-  lossScale: 1,
+export const lessonOf = (c: Case): Lesson => ({
+  graph: livelier(c.graph),
+  optimizer: c.optimizer ?? "adamw",
+  sequences: sequencesOf(c.parallel),
+  length: c.length,
+  steps,
+  packed: c.segments === true,
+  seed: 11,
 });
-const scaleOf = (b: HostBatch): number => 1 / b.weights.reduce((a, x) => a + x, 0);
-const meanOf = (rows: Float64Array, b: HostBatch): number => rows.reduce((a, x) => a + x, 0) * scaleOf(b);
 
-export interface Outcome {
-  readonly losses: readonly number[];
-  readonly norms: readonly number[];
-  readonly weights: ReadonlyMap<string, Float32Array>;
-}
-
-/** Tiny models start with larger matrices than real ones, so that losses and gradients are no noise. */
-function livelier(graph: ModelGraph): ModelGraph {
-  const kinds = Object.fromEntries(
-    Object.entries(graph.kinds).map(([id, kind]) => {
-      const weights = Object.entries(kind.weights).map(([name, w]) => [
-        name,
-        w.init.kind === "normal" ? { ...w, init: { kind: "normal" as const, std: 0.2 } } : w,
-      ]);
-      return [id, { ...kind, weights: Object.fromEntries(weights) }];
-    }),
-  );
-  return { ...graph, kinds };
-}
-
-/** One device, no layout, nothing recomputed. */
-export async function plain(c: Case, steps: number): Promise<Outcome> {
-  const { algebra } = await startBackend("wasm");
-  const graph = livelier(c.graph);
-  const state = makeState(algebra, graph, c.length, (w) => initialValues(w, seed));
-  const optimizer = makeOptimizer(algebra, state, c.optimizer ?? "adamw");
-  const losses: number[] = [];
-  const norms: number[] = [];
-  for (let step = 0; step < steps; step++) {
-    const b = batchAt(c, step);
-    const there = putBatch(algebra, b);
-    const rows = microBatchStep(algebra, state, there, [], scaleOf(b));
-    losses.push(meanOf(Float64Array.from(algebra.read(rows)), b));
-    algebra.free(rows);
-    there.free();
-    norms.push(applyUpdate(algebra, state, optimizer, updateAt(step)));
-  }
-  const weights = new Map(storedWeights(graph).map(({ name }) => [name, algebra.read(state.weights.get(name)!)]));
-  return { losses, norms, weights };
-}
-
-export async function onWorkers(c: Case, steps: number, file: string): Promise<Outcome> {
+export function jobOf(c: Case): TeamJob {
   const { parallel } = c;
   const layers = c.graph.stack.length - 2;
   const parts = parallel.pipeline * parallel.virtual;
-  const sizes = Array.from(
-    { length: parts },
-    (_, i) => Math.floor((layers * (i + 1)) / parts) - Math.floor((layers * i) / parts),
-  );
-  const job: TeamJob = {
+  const bounds = Array.from({ length: parts + 1 }, (_, i) => Math.floor((layers * i) / parts));
+  const sizes = bounds.slice(1).map((end, i) => end - bounds[i]!);
+  return {
     graph: livelier(c.graph),
     parallel,
     chunks:
-      parts === 1 ? [{ rank: 0, first: 0, last: layers + 1 }] : toChunks(sizes, parallel.pipeline, parallel.schedule),
+      parts === 1
+        ? [{ rank: 0, first: 0, last: layers + 1 }]
+        : toChunks(sizes, parallel.pipeline, parallel.schedule),
     recompute: c.recompute ?? [],
     optimizer: c.optimizer ?? "adamw",
-    compute: c.compute ?? "fp32",
+    compute: "fp32",
     contextLength: c.length,
-    seed,
+    seed: 11,
     tensors: new Map(),
   };
-  const team = await Team.open(job, file);
-  const losses: number[] = [];
-  const norms: number[] = [];
-  for (let step = 0; step < steps; step++) {
-    const b = batchAt(c, step);
-    losses.push(meanOf(await team.run(b, scaleOf(b)), b));
-    norms.push(await team.update(updateAt(step)));
-  }
-  const state = await team.tensors("weights");
-  await team.close();
-  const weights = new Map(
-    state.flatMap(({ name, values }) => (name.startsWith("weight/") ? [[name.slice(7), values] as const] : [])),
-  );
-  return { losses, norms, weights };
 }
 
-/** Largest relative difference of losses, norms, and weights (‖a − b‖ / ‖a‖ of each tensor). */
-export function difference(
-  a: Outcome,
-  b: Outcome,
-): { readonly losses: number; readonly norms: number; readonly weights: number } {
-  const relative = (x: readonly number[], y: readonly number[]): number =>
-    Math.max(...x.map((v, i) => Math.abs(v - y[i]!) / Math.abs(v)));
-  let weights = a.weights.size === b.weights.size ? 0 : Number.POSITIVE_INFINITY;
-  for (const [name, x] of a.weights) {
-    const y = b.weights.get(name);
-    if (y === undefined || y.length !== x.length) return { losses: 1, norms: 1, weights: Number.POSITIVE_INFINITY };
-    let off = 0;
-    let size = 0;
-    x.forEach((v, i) => {
-      off += (v - y[i]!) ** 2;
-      size += v * v;
-    });
-    weights = Math.max(weights, Math.sqrt(off / size));
-  }
-  return { losses: relative(a.losses, b.losses), norms: relative(a.norms, b.norms), weights };
+/** The layout's course against the plain program's. */
+export async function compare(c: Case, pool: Pool): Promise<Difference> {
+  const lesson = lessonOf(c);
+  return differenceOf(await plainCourse(lesson), await teamCourse(lesson, jobOf(c), pool));
 }

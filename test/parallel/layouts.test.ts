@@ -1,9 +1,17 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ParallelPlan } from "../../src/planner/plan.js";
-import { alone, buildWorker, type Case, difference, graphOf, onWorkers, plain } from "./helpers.js";
+import { Pool } from "../../src/runtime/parallel/index.js";
+import { alone, buildWorker, type Case, compare, graphOf } from "./helpers.js";
 
 const { file, remove } = buildWorker();
-afterAll(remove);
+let pool: Pool;
+beforeAll(async () => {
+  pool = await Pool.start(4, file);
+});
+afterAll(async () => {
+  await pool.end();
+  remove();
+});
 
 const llama = graphOf(
   "architecture = llama, layers = 3, hidden = 32, heads = 4, kv_heads = 2, ffn = 48, vocab = 67, context_length = 16",
@@ -27,9 +35,8 @@ describe("a layout computes what the plain program computes", () => {
   for (const [name, parallel, more] of cases)
     it(name, async () => {
       const c: Case = { graph: llama, parallel: { ...alone, ...parallel }, length: 16, ...more };
-      const d = difference(await plain(c, 4), await onWorkers(c, 4, file));
-      expect(d.losses).toBeLessThan(1e-5);
-      expect(d.norms).toBeLessThan(1e-5);
+      const d = await compare(c, pool);
+      expect(d.loss).toBeLessThan(1e-5);
       expect(d.weights).toBeLessThan(1e-5);
     });
 });

@@ -20,6 +20,8 @@ export interface Part {
   /** First row of each member of the shard group, and the end. */
   readonly rows: readonly number[];
   readonly width: number;
+  /** Dimension that the tensor axis splits. */
+  readonly split: number | undefined;
   /** Its gradient is a sum over the tensor axis. */
   readonly partial: boolean;
   /** First and last pipeline stage both have it. */
@@ -75,6 +77,7 @@ export function partsOf(
       local: here,
       rows: state ? evenSplit(rows, links.shard.size) : [0, rows],
       width: size(here.spec.shape) / rows,
+      split: tensorPart(full.spec, layout)?.dim,
       partial: local.partial.has(full.spec.name),
       tied: links.pipelineEnds.size > 1 && ends.every((keys) => keys.includes(full.name)),
       trained: full.spec.trainable,

@@ -1,13 +1,15 @@
 /** A stage on workers: the ranks of its plan. */
 
 import type { OpenExecutor } from "../train/executor.js";
-import { shared, Team, workerFile } from "./team.js";
+import { worldSize } from "../collectives/index.js";
+import { Pool, shared, Team } from "./team.js";
 
 /** @param file the worker's program, where it is not beside the bundle */
 export const onWorkers =
   (file?: string): OpenExecutor =>
   async (input, start) => {
     const { graph, stage, plan, precision } = input;
+    const pool = await Pool.start(worldSize(plan.parallel), file);
     const team = await Team.open(
       {
         graph,
@@ -20,7 +22,7 @@ export const onWorkers =
         seed: stage.seed.value,
         tensors: shared([...start].map(([name, values]) => ({ name, values }))),
       },
-      file ?? workerFile(),
+      pool,
     );
     let peak = 0;
     const seen = <T>(value: T): T => {
@@ -39,6 +41,6 @@ export const onWorkers =
         peak = 0;
       },
       peak: () => peak,
-      close: () => team.close(),
+      close: () => pool.end(),
     };
   };

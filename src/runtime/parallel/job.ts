@@ -20,6 +20,8 @@ export interface TeamJob {
 }
 
 export type Ask =
+  /** To the first workers of the pool, as many as the job has ranks. */
+  | { readonly kind: "open"; readonly job: TeamJob }
   | {
       readonly kind: "run";
       readonly micro: readonly HostBatch[];
@@ -28,7 +30,20 @@ export type Ask =
     }
   | { readonly kind: "update"; readonly update: Update }
   | { readonly kind: "state"; readonly sections: readonly Section[] }
-  | { readonly kind: "close" };
+  /** Frees the job's tensors. */
+  | { readonly kind: "close" }
+  | { readonly kind: "end" };
+
+/** Where a rank put a weight. */
+export interface Placement {
+  readonly name: string;
+  /** The name with its holes. */
+  readonly pattern: string;
+  /** Dimension that the tensor axis splits. */
+  readonly tensor: number | undefined;
+  /** Ranks over which its rows are spread between steps. */
+  readonly shards: number;
+}
 
 export interface StatePart {
   readonly section: Section;
@@ -39,6 +54,8 @@ export interface StatePart {
 
 export type Reply =
   | { readonly kind: "ready" }
+  | { readonly kind: "open"; readonly placements: readonly Placement[] }
+  | { readonly kind: "close" }
   /** Loss of each row of each micro-batch. */
   | { readonly kind: "run"; readonly losses: readonly Float64Array[]; readonly peak: number }
   | { readonly kind: "update"; readonly norm: number; readonly peak: number; readonly sentBytes: number }

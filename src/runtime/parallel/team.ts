@@ -5,7 +5,7 @@ import type { HostBatch, RankTask, Section, Update } from "../../program/index.j
 import { coordinatesOf, launch, rankOf, type Team as Threads, worldSize } from "../collectives/index.js";
 import { RunFailure } from "../failure.js";
 import type { NamedTensor } from "../interfaces.js";
-import type { Ask, Reply, StatePart, TeamJob } from "./job.js";
+import type { Ask, Placement, Reply, StatePart, TeamJob } from "./job.js";
 import { forwardTasks, tasksOf } from "./tasks.js";
 
 /** The worker's program lies beside the bundle. */
@@ -27,9 +27,10 @@ export function shared(tensors: readonly Pick<NamedTensor, "name" | "values">[])
   );
 }
 
-type Waiting = { readonly got: (Reply | undefined)[]; left: number } & PromiseWithResolversOf<readonly Reply[]>;
-interface PromiseWithResolversOf<T> {
-  readonly resolve: (value: T) => void;
+interface Waiting {
+  readonly got: (Reply | undefined)[];
+  left: number;
+  readonly resolve: (replies: readonly Reply[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -38,45 +39,42 @@ export class WorkerFailure extends Error {
   override readonly name = "WorkerFailure";
 }
 
-export class Team {
-  readonly size: number;
+/** Worker threads that are ready for one job after another. */
+export class Pool {
   readonly #threads: Threads;
   #waiting: Waiting | undefined;
   #failure: unknown;
-  #closing = false;
-  /** Of tensors on the fullest rank, since the last step began. */
-  peakBytes = 0;
-  sentBytes = 0;
+  #ending = false;
 
   private constructor(
-    readonly job: TeamJob,
+    readonly size: number,
     file: string,
   ) {
-    this.size = worldSize(job.parallel);
     this.#threads = launch({
       file,
-      size: this.size,
-      data: () => job,
+      size,
+      data: () => undefined,
       onMessage: ({ rank, message }) => this.#got(rank, message as Reply),
     });
     this.#threads.done.then(
       () => {
-        if (!this.#closing) this.#fail(new Error("a worker ended too early"));
+        if (!this.#ending) this.#fail(new WorkerFailure("it ended too early"));
       },
       (error: unknown) => this.#fail(error),
     );
   }
 
-  static async open(job: TeamJob, file = workerFile()): Promise<Team> {
-    const team = new Team(job, file);
-    await team.#replies();
-    return team;
+  /** @param file the worker's program, where it is not beside the bundle */
+  static async start(size: number, file = workerFile()): Promise<Pool> {
+    const pool = new Pool(size, file);
+    await pool.#replies(size);
+    return pool;
   }
 
-  #replies(): Promise<readonly Reply[]> {
+  #replies(size: number): Promise<readonly Reply[]> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) reject(this.#failure);
-      else this.#waiting = { got: new Array(this.size).fill(undefined), left: this.size, resolve, reject };
+      else this.#waiting = { got: new Array(size).fill(undefined), left: size, resolve, reject };
     });
   }
 
@@ -102,14 +100,52 @@ export class Team {
     this.#waiting = undefined;
   }
 
-  async #ask<K extends Reply["kind"]>(
+  /** Asks the first `size` workers, and waits for all of them. */
+  async ask<K extends Reply["kind"]>(
     _kind: K,
+    size: number,
     message: (rank: number) => Ask,
   ): Promise<readonly Extract<Reply, { kind: K }>[]> {
-    const replies = this.#replies();
-    if (this.#failure === undefined)
-      for (let rank = 0; rank < this.size; rank++) this.#threads.post(rank, message(rank));
+    const replies = this.#replies(size);
+    if (this.#failure === undefined) for (let rank = 0; rank < size; rank++) this.#threads.post(rank, message(rank));
     return (await replies) as readonly Extract<Reply, { kind: K }>[];
+  }
+
+  async end(): Promise<void> {
+    this.#ending = true;
+    if (this.#failure === undefined) for (let r = 0; r < this.size; r++) this.#threads.post(r, { kind: "end" });
+    await this.#threads.done.catch(() => {});
+  }
+}
+
+/** The ranks of one job. */
+export class Team {
+  readonly size: number;
+  /** Of tensors on the fullest rank, since the last step began. */
+  peakBytes = 0;
+  /** By all ranks since their threads started. */
+  sentBytes = 0;
+
+  private constructor(
+    readonly job: TeamJob,
+    readonly pool: Pool,
+    /** By rank. */
+    readonly placements: readonly (readonly Placement[])[],
+  ) {
+    this.size = worldSize(job.parallel);
+  }
+
+  static async open(job: TeamJob, pool: Pool): Promise<Team> {
+    const replies = await pool.ask("open", worldSize(job.parallel), () => ({ kind: "open", job }));
+    return new Team(
+      job,
+      pool,
+      replies.map((r) => r.placements),
+    );
+  }
+
+  #ask<K extends Reply["kind"]>(kind: K, message: (rank: number) => Ask) {
+    return this.pool.ask(kind, this.size, message);
   }
 
   /** Forward, and with `scale` backward, of a step's rows; gives each row's summed loss. */
@@ -154,15 +190,8 @@ export class Team {
     return parts.map(({ section, name, shape, values }) => ({ name: `${section}/${name}`, shape, values }));
   }
 
-  /** Ends one worker as if it had failed (tests). */
-  async kill(): Promise<void> {
-    await this.#threads.terminate();
-  }
-
   async close(): Promise<void> {
-    this.#closing = true;
-    if (this.#failure === undefined) for (let r = 0; r < this.size; r++) this.#threads.post(r, { kind: "close" });
-    await this.#threads.done.catch(() => {});
+    await this.#ask("close", () => ({ kind: "close" }));
   }
 }
 

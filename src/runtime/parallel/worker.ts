@@ -1,37 +1,35 @@
-/** The program of a worker thread: one rank, asked step by step by the main thread. */
+/** The program of a worker thread: one rank of one job after another, asked step by step by the main thread. */
 import { parentPort, workerData } from "node:worker_threads";
-import type { NamedWeight, Section } from "../../program/index.js";
-import { formats, Rank, type RankLinks } from "../../program/index.js";
-import { startBackend } from "../backend/index.js";
+import { formats, type NamedWeight, Rank, type RankLinks, type Section } from "../../program/index.js";
+import { type Backend, type Handle, startBackend } from "../backend/index.js";
 import { Channel, coordinatesOf, type Links, makeMesh } from "../collectives/index.js";
 import { RunFailure } from "../failure.js";
 import { initialValues } from "../train/initial.js";
-import type { Ask, Reply, StatePart, TeamJob } from "./job.js";
+import type { Ask, Placement, Reply, StatePart, TeamJob } from "./job.js";
 
-const { links, data: job } = workerData as { readonly links: Links; readonly data: TeamJob };
+const { links } = workerData as { readonly links: Links };
 const port = parentPort!;
+const channel = new Channel(links);
 const reply = (message: Reply, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
-function rankLinks(channel: Channel): RankLinks {
+interface Open {
+  readonly rank: Rank<Handle>;
+  readonly between: RankLinks;
+  /** One rank of each stage tells its weights; a tied one is the first stage's. */
+  readonly tells: boolean;
+}
+
+function open(job: TeamJob, { algebra }: Backend): Open {
   const mesh = makeMesh(channel, job.parallel);
-  return {
+  const between: RankLinks = {
     ...mesh,
     send: (stage, tag, x) => channel.send(mesh.stageRank(stage), tag, x),
     receive: (stage, tag) => channel.receive(mesh.stageRank(stage), tag) as Float32Array,
   };
-}
-
-function load(section: Section, weight: NamedWeight): Float32Array | undefined {
-  return (
-    job.tensors.get(`${section}/${weight.name}`) ?? (section === "weight" ? initialValues(weight, job.seed) : undefined)
-  );
-}
-
-async function main(): Promise<void> {
-  const { algebra, meter } = await startBackend("wasm");
-  const channel = new Channel(links);
   const at = coordinatesOf(links.rank, job.parallel);
-  const between = rankLinks(channel);
+  const load = (section: Section, weight: NamedWeight): Float32Array | undefined =>
+    job.tensors.get(`${section}/${weight.name}`) ??
+    (section === "weight" ? initialValues(weight, job.seed) : undefined);
   const rank = new Rank(algebra, {
     graph: job.graph,
     layout: { parallel: job.parallel, chunks: job.chunks, at },
@@ -42,33 +40,54 @@ async function main(): Promise<void> {
     positions: job.contextLength,
     load,
   });
-  // One rank of each stage tells its weights; a tied one is the first stage's.
-  const tells = at.data === 0 && at.context === 0 && at.tensor === 0;
+  return { rank, between, tells: at.data === 0 && at.context === 0 && at.tensor === 0 };
+}
+
+function placements({ rank }: Open): readonly Placement[] {
+  return rank.weights.parts.map((part) => ({
+    name: part.name,
+    pattern: part.full.spec.name,
+    tensor: part.split,
+    shards: rank.weights.whole.has(part.name) ? 1 : part.rows.length - 1,
+  }));
+}
+
+function stateParts({ rank, between, tells }: Open, sections: readonly Section[]): readonly StatePart[] {
+  const parts: StatePart[] = [];
+  for (const { section, part, values } of rank.weights.all(sections))
+    if (tells && (!part.tied || between.pipelineEnds.index === 0))
+      parts.push({ section, name: part.name, shape: part.full.spec.shape, values: values.slice() });
+  return parts;
+}
+
+async function main(): Promise<void> {
+  const backend = await startBackend("wasm");
+  const { meter } = backend;
+  let job: Open | undefined;
   const answer = (ask: Ask): void => {
     switch (ask.kind) {
+      case "open":
+        job = open(ask.job, backend);
+        return reply({ kind: "open", placements: placements(job) });
       case "run": {
         meter.reset();
-        const losses = rank.run(ask.micro, ask.tasks, ask.scale);
-        reply({ kind: "run", losses, peak: meter.peak });
-        return;
+        const losses = job!.rank.run(ask.micro, ask.tasks, ask.scale);
+        return reply({ kind: "run", losses, peak: meter.peak });
       }
       case "update": {
-        const norm = rank.update(ask.update);
-        reply({ kind: "update", norm, peak: meter.peak, sentBytes: channel.sentBytes });
-        return;
+        const norm = job!.rank.update(ask.update);
+        return reply({ kind: "update", norm, peak: meter.peak, sentBytes: channel.sentBytes });
       }
       case "state": {
-        const parts: StatePart[] = [];
-        for (const { section, part, values } of rank.weights.all(ask.sections))
-          if (tells && (!part.tied || between.pipelineEnds.index === 0))
-            parts.push({ section, name: part.name, shape: part.full.spec.shape, values: values.slice() });
-        reply(
-          { kind: "state", parts },
-          parts.map((p) => p.values.buffer as ArrayBuffer),
-        );
-        return;
+        const parts = stateParts(job!, ask.sections);
+        const buffers = parts.map((p) => p.values.buffer as ArrayBuffer);
+        return reply({ kind: "state", parts }, buffers);
       }
       case "close":
+        job!.rank.free();
+        job = undefined;
+        return reply({ kind: "close" });
+      case "end":
         port.close();
     }
   };
