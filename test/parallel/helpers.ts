@@ -94,9 +94,7 @@ export function jobOf(c: Case): TeamJob {
     graph: livelier(c.graph),
     parallel,
     chunks:
-      parts === 1
-        ? [{ rank: 0, first: 0, last: layers + 1 }]
-        : toChunks(sizes, parallel.pipeline, parallel.schedule),
+      parts === 1 ? [{ rank: 0, first: 0, last: layers + 1 }] : toChunks(sizes, parallel.pipeline, parallel.schedule),
     recompute: c.recompute ?? [],
     optimizer: c.optimizer ?? "adamw",
     compute: "fp32",

@@ -19,6 +19,7 @@ interface Options {
   readonly yes?: boolean;
   readonly detach?: boolean;
   readonly suffix?: string;
+  readonly rehearse?: boolean;
 }
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
@@ -33,12 +34,13 @@ export function command(): Command {
       .option("--steps <count>", "stop every stage after so many steps")
       .option("--resume [run]", "go on from the last checkpoint")
       .option("--set <name=value>", "set a param or a key", collect, [])
+      .option("--rehearse", "prove a layout, any cluster's: the plan shrunk to workers of this machine")
       .option("--json", "print the summary as JSON")
       .option("--yes", "really submit to a remote cluster; without it, say what would be created")
       .option("--detach", "do not follow a submitted job")
       .option("--suffix <text>", "of a submitted job's name, to run the same plan again")
       .action((file: string | undefined, options: Options) => reported(() => runCommand(file, options))),
-    ["llmp run examples/shakespeare.llmp", "llmp run shakespeare.plan.json --steps 20 --json"],
+    ["llmp run examples/shakespeare.llmp --steps 20 --json", "llmp run examples/llama3-8b-domain.llmp --rehearse"],
   );
 }
 
@@ -47,6 +49,11 @@ async function runCommand(file: string | undefined, options: Options): Promise<v
   if (steps !== undefined && !(Number.isInteger(steps) && steps > 0))
     throw usage(`--steps ${options.steps} is not a whole number above 0`);
   const plan = await loadPlan(file, options.set === undefined ? {} : { set: options.set });
+  if (options.rehearse === true) {
+    const { rehearsePlan } = await import("../rehearsal.js");
+    await rehearsePlan(plan, options.json === true);
+    return;
+  }
   const root = dirname(resolve(plan.source));
   const name =
     typeof options.resume === "string" ? basename(options.resume) : basename(plan.source).replace(/\.llmp$/, "");

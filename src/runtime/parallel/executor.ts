@@ -1,7 +1,7 @@
 /** A stage on workers: the ranks of its plan. */
 
-import type { OpenExecutor } from "../train/executor.js";
 import { worldSize } from "../collectives/index.js";
+import type { OpenExecutor } from "../train/executor.js";
 import { Pool, shared, Team } from "./team.js";
 
 /** @param file the worker's program, where it is not beside the bundle */

@@ -68,25 +68,30 @@ async function main(): Promise<void> {
     switch (ask.kind) {
       case "open":
         job = open(ask.job, backend);
-        return reply({ kind: "open", placements: placements(job) });
+        reply({ kind: "open", placements: placements(job) });
+        break;
       case "run": {
         meter.reset();
         const losses = job!.rank.run(ask.micro, ask.tasks, ask.scale);
-        return reply({ kind: "run", losses, peak: meter.peak });
+        reply({ kind: "run", losses, peak: meter.peak });
+        break;
       }
       case "update": {
         const norm = job!.rank.update(ask.update);
-        return reply({ kind: "update", norm, peak: meter.peak, sentBytes: channel.sentBytes });
+        reply({ kind: "update", norm, peak: meter.peak, sentBytes: channel.sentBytes });
+        break;
       }
       case "state": {
         const parts = stateParts(job!, ask.sections);
         const buffers = parts.map((p) => p.values.buffer as ArrayBuffer);
-        return reply({ kind: "state", parts }, buffers);
+        reply({ kind: "state", parts }, buffers);
+        break;
       }
       case "close":
         job!.rank.free();
         job = undefined;
-        return reply({ kind: "close" });
+        reply({ kind: "close" });
+        break;
       case "end":
         port.close();
     }

@@ -155,7 +155,7 @@ async function rehearseStage(plan: Plan, planned: StagePlan, options: RehearsalO
       const words = [planned.recompute.summary, planned.recompute.summary] as const;
       await run("recompute", words, withRows({ ...parallel, ...alone }, sequences), true);
     }
-    const course = await run("all", [`${worldSize(planned.parallel)} ranks`, `${worldSize(parallel)} ranks`], parallel, true);
+    const course = await run("all", [ranks(planned.parallel), ranks(parallel)], parallel, true);
     const wrong = misplaced(planned, parallel, course.placements);
     return {
       stage: stage.name,
@@ -172,6 +172,8 @@ async function rehearseStage(plan: Plan, planned: StagePlan, options: RehearsalO
     await pool.end();
   }
 }
+
+const ranks = (p: ParallelPlan): string => (worldSize(p) === 1 ? "1 rank" : `${worldSize(p)} ranks`);
 
 const withRows = (p: ParallelPlan, sequences: number): ParallelPlan => ({
   ...p,

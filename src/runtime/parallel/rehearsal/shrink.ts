@@ -97,7 +97,9 @@ function sizesOf(chunks: LayoutPlan["chunks"], parts: number): readonly number[]
   const sizes = chunks.map((c) => c.last - c.first + 1);
   const inner = sizes.map((n, i) => n - (i === 0 ? 1 : 0) - (i === sizes.length - 1 ? 1 : 0));
   const uneven = new Set(inner).size > 1;
-  return Array.from({ length: parts }, (_, i) => (uneven && inner[like(i, parts, chunks.length)] === Math.min(...inner) ? 1 : 2));
+  return Array.from({ length: parts }, (_, i) =>
+    uneven && inner[like(i, parts, chunks.length)] === Math.min(...inner) ? 1 : 2,
+  );
 }
 
 /** Index among `many` that `i` of `few` stands for. */

@@ -52,12 +52,13 @@ export function batchAt({ graph, sequences, length, packed, seed }: Lesson, step
   };
 }
 
-/** AdamW makes a whole step of the rounding noise in a vanishing gradient: its eps is above that noise here. */
+/** AdamW makes a whole step of the rounding noise in a vanishing gradient (a key bias has one): its eps is above that noise. */
+const rate = 1e-2;
 const updateAt = (step: number): Update => ({
-  lr: 1e-2,
+  lr: rate,
   beta1: 0.9,
   beta2: 0.95,
-  eps: 1e-5,
+  eps: 1e-3,
   weightDecay: 0.1,
   clip: 1,
   t: step + 1,
@@ -89,11 +90,7 @@ export async function plainCourse(lesson: Lesson): Promise<Course> {
   return { losses, weights };
 }
 
-export async function teamCourse(
-  lesson: Lesson,
-  job: TeamJob,
-  pool: Pool,
-): Promise<Course & Pick<Team, "placements">> {
+export async function teamCourse(lesson: Lesson, job: TeamJob, pool: Pool): Promise<Course & Pick<Team, "placements">> {
   const team = await Team.open(job, pool);
   const losses: number[] = [];
   for (let step = 0; step < lesson.steps; step++) {
@@ -111,7 +108,7 @@ export async function teamCourse(
 export interface Difference {
   /** Largest relative difference of a step's loss. */
   readonly loss: number;
-  /** Largest ‖a − b‖ / ‖a‖ of a weight. */
+  /** Largest ‖a − b‖ / ‖a‖ of a weight, or over the length of one step where the weight is shorter (biases start at zero). */
   readonly weights: number;
 }
 
@@ -127,7 +124,7 @@ export function differenceOf(a: Course, b: Course): Difference {
       off += (x[i]! - y[i]!) ** 2;
       size += x[i]! ** 2;
     }
-    const relative = Math.sqrt(off / Math.max(size, Number.MIN_VALUE));
+    const relative = Math.sqrt(off / Math.max(size, x.length * rate ** 2));
     // A weight that is not a number anywhere must not pass.
     weights = Number.isNaN(relative) ? Number.POSITIVE_INFINITY : Math.max(weights, relative);
   }
