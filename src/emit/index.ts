@@ -1,6 +1,7 @@
 /** Emit targets: an explicit list, and `emit` by name. */
 import { type Diagnostic, emitCodes, nearest, type Outcome } from "../diagnostics/index.js";
 import type { Plan } from "../planner/plan.js";
+import { withPrepared } from "./common/entry.js";
 import { checkNames } from "./common/names.js";
 import { batch } from "./targets/batch/index.js";
 import { engine } from "./targets/engine.js";
@@ -13,7 +14,7 @@ import { slurm } from "./targets/slurm.js";
 import type { EmitContext, EmittedFile, Emitter } from "./types.js";
 import { typescript } from "./typescript/index.js";
 
-export { type Input, stageInputs } from "./common/entry.js";
+export { type Input, stageInputs, withPrepared } from "./common/entry.js";
 export { loweringOf, lowerings } from "./engines/index.js";
 export { renderEngines } from "./matrix.js";
 export type { EmitContext, EmittedFile, Emitter } from "./types.js";
@@ -37,9 +38,10 @@ const insidePath = (path: string): boolean =>
 /** Files of a target for a plan, or why there are none. Never throws for what a user wrote. */
 export async function emit(
   target: string,
-  plan: Plan,
+  given: Plan,
   context: EmitContext = { read: () => undefined },
 ): Promise<Outcome<readonly EmittedFile[]>> {
+  const plan = context.prepared === undefined ? given : withPrepared(given, context.prepared);
   const emitter = emitters.find((e) => e.name === target);
   if (emitter === undefined) {
     const close = nearest(

@@ -12,6 +12,8 @@ export interface EmittedFile {
 export interface EmitContext {
   /** Text of `std/` and data files that go into the bundle. */
   readonly read: (path: string) => string | undefined;
+  /** What `llmp data build -o` wrote: a folder (relative to the `.llmp` file) or `s3://…`, read in place of raw data. */
+  readonly prepared?: string;
 }
 
 export interface Emitter {

@@ -10,6 +10,7 @@ import {
   type StageData,
 } from "../../runtime/data/index.js";
 import { formatBytes, formatCount, formatNumber, formatPercent, formatTokens } from "../../units/index.js";
+import type { HandOver } from "../data/hand-over.js";
 import { reported } from "../failures.js";
 import { examples } from "../help.js";
 import { collect, type Loaded, loadPipeline } from "../load.js";
@@ -24,6 +25,7 @@ interface Options {
   readonly badRows?: "skip" | "fatal";
   readonly rows?: string;
   readonly step?: string;
+  readonly out?: string;
 }
 
 /** `llmp data stats | preview | build FILE` */
@@ -60,10 +62,15 @@ export function command(): Command {
         ),
       )
       .addCommand(
-        examples(sub("build", "Tokenise now, so that the run starts at once").action(build), [
-          "llmp data build examples/shakespeare.llmp",
-          "llmp data build --stage answer examples/local-sft.llmp",
-        ]),
+        examples(
+          sub("build", "Tokenise now; with -o, write the planned rows in their order for the plan's engines")
+            .option("-o, --out <folder>", "where the rows go, a folder for each stage; llmp emit --prepared reads it")
+            .action(build),
+          [
+            "llmp data build examples/shakespeare.llmp",
+            "llmp data build examples/local-sft.llmp -o rows --stage answer",
+          ],
+        ),
       )
       .addCommand(tokenizerCommand()),
     ["llmp data stats examples/shakespeare.llmp", "llmp data preview examples/local-sft.llmp"],
@@ -221,7 +228,40 @@ async function preview(file: string | undefined, options: Options): Promise<void
   );
 }
 
+/** Plans first: the plan says how many rows of which length, and for which engine. */
+async function buildRows(file: string | undefined, options: Options, out: string): Promise<void> {
+  const { loadPlan } = await import("../plan/input.js");
+  const { handOver } = await import("../data/hand-over.js");
+  const plan = await loadPlan(file, options.set === undefined ? {} : { set: options.set });
+  const names = plan.stages.map((s) => s.name);
+  if (options.stage !== undefined && !names.includes(options.stage))
+    throw usage(`there is no stage ${options.stage}`, `there are ${names.join(", ")}`);
+  const built: HandOver[] = [];
+  for (const [index, { name }] of plan.stages.entries()) {
+    if (options.stage !== undefined && options.stage !== name) continue;
+    let tenth = 0;
+    built.push(
+      await reported(() =>
+        handOver(plan, index, {
+          root: path.resolve(path.dirname(plan.source)),
+          folder: path.join(out, name),
+          badRows: options.badRows ?? "skip",
+          onProgress: (step, steps) => {
+            if (Math.floor((10 * step) / steps) === tenth) return;
+            tenth = Math.floor((10 * step) / steps);
+            note(`${name}: ${formatCount(step)} of ${formatCount(steps)} steps`);
+          },
+        }),
+      ),
+    );
+  }
+  if (options.json === true) return answerJson({ schema: "llmp.data/1", prepared: built });
+  answer(built.map((b) => `${b.stage}: ${formatCount(b.rows)} rows, ${b.folder}/{${b.files.join(",")}}`).join("\n"));
+  note(`llmp emit TARGET FILE --prepared ${out} reads them`);
+}
+
 async function build(file: string | undefined, options: Options): Promise<void> {
+  if (options.out !== undefined) return buildRows(file, options, options.out);
   const built = await forStages(file, options, (stage, { source }) =>
     source.datasetNames.map((name) => {
       const store = source.train[name]?.store;

@@ -13,6 +13,7 @@ interface Options {
   readonly dryRun?: boolean;
   readonly force?: boolean;
   readonly json?: boolean;
+  readonly prepared?: string;
   readonly set?: readonly string[];
 }
 
@@ -38,7 +39,10 @@ async function runEmit(target: string | undefined, file: string | undefined, opt
     throw usage(unknown?.message ?? "unknown target", ...(unknown?.hints ?? []));
   }
   const plan = await loadPlan(file, options.set === undefined ? {} : { set: options.set });
-  const outcome = await emit(target, plan);
+  const outcome = await emit(target, plan, {
+    read: () => undefined,
+    ...(options.prepared === undefined ? {} : { prepared: options.prepared }),
+  });
   showDiagnostics(outcome.diagnostics, new Map());
   if (outcome.value === undefined || hasErrors(outcome.diagnostics)) throw new Exit(exit.errors);
   const stem = (plan.source.split("/").pop() ?? "job").replace(/\.(llmp|json)$/, "");
@@ -73,6 +77,7 @@ export function command(): Command {
       .option("--dry-run", "only list the files that would be written")
       .option("--force", "replace a folder that holds other files")
       .option("--set <name=value>", "override a param, or a key of a block (repeatable)", collect)
+      .option("--prepared <folder>", "read what `llmp data build -o` wrote (a folder or s3://…) in place of raw data")
       .option("--json", "the answer as JSON")
       .action(runEmit),
     ["llmp emit sagemaker examples/llama3-8b-p5.llmp -d job", "llmp emit engine x.plan.json --dry-run"],

@@ -18,11 +18,12 @@ import {
 import { dirname, join, resolve } from "node:path";
 import { execa } from "execa";
 import { type Diagnostic, emitCodes } from "../../diagnostics/index.js";
-import { emit, loweringOf, stageInputs } from "../../emit/index.js";
+import { emit, loweringOf, stageInputs, withPrepared } from "../../emit/index.js";
 import { writeWhole } from "../../files/index.js";
 import type { Plan, StagePlan } from "../../planner/plan.js";
 import { openMetrics, recordRun } from "../../runtime/metrics/index.js";
 import { type RunEvent, RunFailure, type RunSummary, type StepMetrics } from "../../runtime/types.js";
+import { handOver } from "../data/hand-over.js";
 import { engineFolder, findPython, moduleOf } from "./python.js";
 
 export interface EngineRunOptions {
@@ -76,8 +77,11 @@ export async function* runEngine(plan: Plan, options: EngineRunOptions): AsyncGe
 
 async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<RunEvent> {
   const { steps = Number.POSITIVE_INFINITY } = options;
-  const plan: Plan = { ...whole, stages: whole.stages.map((s) => ({ ...s, steps: Math.min(s.steps, steps) })) };
-  const outcome = await emit("engine", plan);
+  const short = whole.stages.map((s) => ({ ...s, steps: Math.min(s.steps, steps) }));
+  const plan: Plan = { ...whole, stages: short };
+  // A program that stops early by itself keeps the learning rate of the whole plan.
+  const kept = whole.stages.map((s, i) => (loweringOf(s.engine)?.stopsEarly === true ? s : (short[i] ?? s)));
+  const outcome = await emit("engine", { ...whole, stages: kept }, { read: () => undefined, prepared });
   const [problem] = outcome.diagnostics.filter((d) => d.severity === "error");
   if (outcome.value === undefined) throw new EngineFailure(problem as Diagnostic);
   mkdirSync(options.folder, { recursive: true });
@@ -110,6 +114,8 @@ async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<R
       writeFileSync(path, file.text);
       if (file.executable === true) chmodSync(path, 0o755);
     }
+    yield { kind: "message", level: "info", text: `${stage.name}: writing the planned rows` };
+    await handOver(plan, index, { root: options.root, folder: join(options.folder, prepared, stage.name) });
     linkInputs(plan, index, join(own, "job", "input"), options);
     summaries.push(yield* stageEvents(stage, { ...options, python, own, engine }));
   }
@@ -117,12 +123,17 @@ async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<R
   yield { kind: "done", summary };
 }
 
+/** Within the run folder: the rows of each stage, as `llmp data build -o` writes them. */
+const prepared = "prepared";
+
 function linkInputs(plan: Plan, index: number, folder: string, options: EngineRunOptions): void {
   mkdirSync(folder, { recursive: true });
-  for (const input of stageInputs(plan, index)) {
+  for (const input of stageInputs(withPrepared(plan, prepared), index)) {
     if (input.kind === "s3") continue;
     const path =
-      input.kind === "stage" ? resolve(options.folder, input.from, "final") : resolve(options.root, input.from);
+      input.kind === "stage"
+        ? resolve(options.folder, input.from, "final")
+        : resolve(input.channel === prepared ? options.folder : options.root, input.from);
     if (!existsSync(path))
       throw new EngineFailure(
         emitCodes.report(
@@ -168,6 +179,7 @@ async function* stageEvents(stage: StagePlan, run: StageRun): AsyncGenerator<Run
       LLMP_CHECKPOINTS: checkpoints,
       LLMP_WORK: join(run.own, "work"),
       LLMP_NO_INSTALL: "1",
+      LLMP_STEPS: String(stage.steps),
       PYTHON: run.python,
       PYTHONUNBUFFERED: "1",
     },

@@ -29,13 +29,31 @@ export function folderOf(source: string): string {
   return fixed.slice(0, fixed.lastIndexOf("/") + 1);
 }
 
+/** Where `llmp data build -o` put the stages' rows, for a plan that `withPrepared` made. */
+function preparedOf(view: StageView): { readonly prepared?: string } {
+  const value = view.cluster.options.prepared?.value;
+  return typeof value === "string" ? { prepared: value.replace(/\/+$/, "") } : {};
+}
+
+/** The plan with every stage reading `<folder>/<stage>/` instead of its datasets. A folder on this machine, or `s3://…`. */
+export function withPrepared(plan: Plan, folder: string): Plan {
+  const option = { value: folder, from: "set" } as const;
+  const clusters = Object.entries(plan.pipeline.clusters).map(
+    ([name, cluster]) => [name, { ...cluster, options: { ...cluster.options, prepared: option } }] as const,
+  );
+  return { ...plan, pipeline: { ...plan.pipeline, clusters: Object.fromEntries(clusters) } };
+}
+
 /** The distinct folders of a dataset's sources, in order: one channel each. */
 export const sourceFolders = (dataset: Dataset): string[] => [...new Set(dataset.source.value.map(folderOf))];
 
 const kindOf = (path: string): "s3" | "local" => (path.startsWith("s3://") ? "s3" : "local");
 
 export function inputs(view: StageView): Input[] {
-  const list: Input[] = view.datasets.flatMap((dataset) => {
+  const { prepared } = preparedOf(view);
+  // What an evaluation holds out is read from the datasets themselves.
+  const raw = prepared === undefined || view.evaluateSteps !== undefined ? view.datasets : [];
+  const list: Input[] = raw.flatMap((dataset) => {
     const folders = sourceFolders(dataset);
     // A dot cannot be in a dataset's name: channels of two datasets never meet.
     return folders.map((from, i) => ({
@@ -45,6 +63,13 @@ export function inputs(view: StageView): Input[] {
       kind: kindOf(from),
     }));
   });
+  if (prepared !== undefined)
+    list.push({
+      channel: "prepared",
+      folder: "data",
+      from: `${prepared}/${view.stage.name}/`,
+      kind: kindOf(prepared),
+    });
   const add = (channel: string, path: string | undefined): void => {
     if (path !== undefined) list.push({ channel, folder: channel, from: path, kind: kindOf(path) });
   };
@@ -174,8 +199,14 @@ link() {
 link "$(cd "$LLMP_OUTPUT" && pwd)" output
 link "$(cd "$LLMP_CHECKPOINTS" && pwd)" checkpoints
 ${s3.map((i) => `[ -e "$LLMP_INPUT/${i.channel}" ] || aws s3 sync --only-show-errors ${sh(i.from)} "$LLMP_INPUT/${i.channel}"`).join("\n")}
-${list.map((i) => `[ ! -e "$LLMP_INPUT/${i.channel}" ] || link "$(cd "$LLMP_INPUT/${i.channel}" && pwd)" ${i.folder}`).join("\n")}
-[ ! -e "$LLMP_INPUT/samples/samples.jsonl" ] || cp "$LLMP_INPUT/samples/samples.jsonl" data/samples.jsonl
+${list
+  .filter((i) => i.channel !== "prepared")
+  .map((i) => `[ ! -e "$LLMP_INPUT/${i.channel}" ] || link "$(cd "$LLMP_INPUT/${i.channel}" && pwd)" ${i.folder}`)
+  .join("\n")}
+if [ -e "$LLMP_INPUT/prepared" ]; then
+  for file in "$(cd "$LLMP_INPUT/prepared" && pwd)"/*; do link "$file" "data/$(basename "$file")"; done
+fi
+if [ ! -e tokenizer ] && [ -e data/tokenizer ]; then link "$PWD/data/tokenizer" tokenizer; fi
 if [ ! -e tokenizer ] && [ -e model ]; then link "$PWD/model" tokenizer; fi
 if [ -n "\${LLMP_CHECKPOINT_S3:-}" ]; then aws s3 sync --only-show-errors "$LLMP_CHECKPOINT_S3" checkpoints/; fi
 

@@ -25,5 +25,7 @@ export interface EngineLowering {
   readonly name: string;
   /** What pip must install to run it on this machine; absent: it cannot be started here. */
   readonly requirements?: readonly string[];
+  /** Stops after LLMP_STEPS optimizer steps, on the learning rate of the whole stage. */
+  readonly stopsEarly?: boolean;
   readonly lower: (view: StageView) => Outcome<EngineBundle>;
 }

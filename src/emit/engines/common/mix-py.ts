@@ -4,7 +4,8 @@ export const mixPy = String.raw`"""The planned order of samples. Written by llmp
 
 Each dataset is a folder of text, JSONL (.gz, .zst) or Parquet files under data/<name>/. At every point the dataset that
 lags furthest behind its share (of tokens, or of documents) gives the next sample; shares change at the planned points
-of training. If data/samples.jsonl exists (llmp data build), it is the order, and nothing is mixed here.
+of training. What llmp data build -o wrote (data/samples.jsonl, rows.jsonl, pairs.jsonl) is the order instead: exactly
+the rows, in exactly the order, that llmp's own runtime would train on.
 """
 import glob
 import gzip
@@ -62,6 +63,21 @@ def _records(path):
             yield {"text": file.read()}
 
 
+def prepared(name, root="data"):
+    """The lines of a file that llmp data build wrote, for ever; None where there is none."""
+    path = os.path.join(root, name)
+    if not os.path.exists(path):
+        return None
+
+    def lines():
+        while True:
+            with open(path, encoding="utf-8") as file:
+                for line in file:
+                    yield json.loads(line)
+
+    return lines()
+
+
 def held_out(index, share):
     """Every 1/share-th sample, counted in the order of the files, is kept for evaluation."""
     return int((index + 1) * share) > int(index * share)
@@ -115,13 +131,10 @@ def text_of(sample):
 
 def order(config, length, root="data"):
     """(dataset name, sample) for ever. length(sample) is what a share counts: tokens, or 1 for documents."""
-    ready = os.path.join(root, "samples.jsonl")
-    if os.path.exists(ready):
-        while True:
-            with open(ready, encoding="utf-8") as file:
-                for line in file:
-                    sample = json.loads(line)
-                    yield sample.pop("dataset", ""), sample
+    ready = prepared("samples.jsonl", root)
+    if ready is not None:
+        for sample in ready:
+            yield sample.pop("dataset", ""), sample
     sources = {d["name"]: documents(d, config["seed"], root) for d in config["datasets"]}
     given = {name: 0.0 for name in sources}
     total = float(config["total"])
@@ -157,15 +170,14 @@ def evaluation(config, root="data"):
 def packed(config, tokenize, size, eos, root="data"):
     """(tokens, targets, positions) of size each. A target is the next token; -100 where that one starts a document.
 
-    eos ends each document; positions start again with each. data/rows.jsonl (llmp data build) gives ready rows.
+    eos ends each document; positions start again with each. data/rows.jsonl gives ready rows.
     """
-    ready = os.path.join(root, "rows.jsonl")
-    if os.path.exists(ready):
-        while True:
-            with open(ready, encoding="utf-8") as file:
-                for line in file:
-                    row = json.loads(line)
-                    yield row["tokens"], row["targets"], row["positions"]
+    ready = prepared("rows.jsonl", root)
+    if ready is not None:
+        for row in ready:
+            if len(row["tokens"]) != size:
+                raise SystemExit(f"llmp: data/rows.jsonl has rows of {len(row['tokens'])} tokens, the plan has {size}")
+            yield row["tokens"], row["targets"], row.get("positions") or list(range(size))
     rest, starts = [], []
     cache = {}
 

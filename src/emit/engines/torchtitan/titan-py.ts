@@ -50,6 +50,32 @@ def _train(path):
     return IterableDataset.from_generator(samples)
 
 
+def _rows():
+    """Rows that llmp data build wrote take the place of tokenising and packing: every data rank reads its own."""
+    import torch
+
+    text = text_datasets.HuggingFaceTextDataset
+    plain = text.__iter__
+
+    def rows(self):
+        size = self.seq_len
+        for sample in self._get_data_iter():
+            self._sample_idx += 1
+            if len(sample["tokens"]) != size:
+                raise SystemExit(f"llmp: data/rows.jsonl has rows of {len(sample['tokens'])} tokens, the plan has {size}")
+            yield {"input": torch.LongTensor(sample["tokens"])}, torch.LongTensor(sample["targets"])
+
+    text.__iter__ = lambda self: rows(self) if self.dataset_name == "llmp" else plain(self)
+
+
+def _train_rows(path):
+    def samples():
+        for row in mix.prepared("rows.jsonl", path):
+            yield {"tokens": row["tokens"], "targets": row["targets"]}
+
+    return IterableDataset.from_generator(samples)
+
+
 def _evaluate(path):
     config = mix.settings()
 
@@ -64,7 +90,10 @@ def _text(sample):
     return sample["text"]
 
 
-text_datasets.DATASETS["llmp"] = DatasetConfig(path="data", loader=_train, sample_processor=_text)
+READY = os.path.exists(os.path.join("data", "rows.jsonl"))
+if READY:
+    _rows()
+text_datasets.DATASETS["llmp"] = DatasetConfig(path="data", loader=_train_rows if READY else _train, sample_processor=_text)
 text_datasets.DATASETS["llmp_evaluate"] = DatasetConfig(path="data", loader=_evaluate, sample_processor=_text)
 _model_args()
 

@@ -307,4 +307,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const trl: EngineLowering = { name: "trl", requirements, lower };
+export const trl: EngineLowering = { name: "trl", requirements, stopsEarly: true, lower };

@@ -222,12 +222,14 @@ def main():
     callbacks = [Metrics(os.path.join(config["output"], "metrics.jsonl"), config["tokens_per_step"])]
     os.makedirs(config["output"], exist_ok=True)
     settings = dict(config["trainer"])
+    # llmp run --steps: stops early, on the learning rate of the whole plan.
+    settings["max_steps"] = min(settings["max_steps"], int(os.environ.get("LLMP_STEPS", settings["max_steps"])))
     common = {"model": model, "processing_class": tokenizer, "peft_config": peft, "callbacks": callbacks}
     samples = lambda: sample_stream(data, tokenizer)  # noqa: E731
     if kind in ("pretrain", "sft", "distill"):
         from trl import SFTConfig, SFTTrainer
 
-        if "text" in data["datasets"][0]["columns"]:
+        if "text" in data["datasets"][0]["columns"] or mix.prepared("rows.jsonl") is not None:
             train = IterableDataset.from_generator(lambda: token_stream(data, tokenizer, size))
             settings.update(packing=False, dataset_kwargs={"skip_prepare_dataset": True}, remove_unused_columns=False)
             common["data_collator"] = collate(config["packing"])
@@ -250,12 +252,19 @@ def main():
     elif kind == "dpo":
         from trl import DPOConfig, DPOTrainer
 
-        train = Dataset.from_list(first(samples(), settings["max_steps"] * config["global_batch"]))
+        count = settings["max_steps"] * config["global_batch"]
+        pairs = mix.prepared("pairs.jsonl")
+        train = Dataset.from_list(first(samples() if pairs is None else pairs, count))
+
+        class Trainer(DPOTrainer):
+            def _prepare_dataset(self, dataset, *args, **kwargs):
+                return dataset if "prompt_ids" in dataset.column_names else super()._prepare_dataset(dataset, *args, **kwargs)
+
         reference = None
         if config.get("reference"):
             reference = load_model(config["reference"], dtype)
         args = DPOConfig(max_length=size, train_sampling_strategy="sequential", **settings, **objective["dpo"])
-        trainer = DPOTrainer(ref_model=reference, args=args, train_dataset=train, **common)
+        trainer = Trainer(ref_model=reference, args=args, train_dataset=train, **common)
     elif kind == "grpo":
         from trl import GRPOConfig, GRPOTrainer
 
