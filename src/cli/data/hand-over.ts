@@ -12,7 +12,6 @@ import path from "node:path";
 import { writeWhole } from "../../files/index.js";
 import type { Plan } from "../../planner/plan.js";
 import { openSource, type StageSource } from "../../runtime/data/index.js";
-import type { Batch } from "../../runtime/interfaces.js";
 import { loadTokenizer, type TextTokenizer } from "../../runtime/tokenizer/index.js";
 import { IndexedWriter } from "./megatron-indexed.js";
 
@@ -90,6 +89,8 @@ export async function handOver(plan: Plan, index: number, options: HandOverOptio
     await source.close();
   }
 }
+
+type Batch = Awaited<ReturnType<StageSource["batch"]>>;
 
 interface Prepared {
   readonly schema: "llmp.prepared/1";

@@ -11,7 +11,7 @@ import { joinAdapters } from "./join.js";
 import { concreteWeights } from "./names.js";
 import { writeSafetensors } from "./safetensors.js";
 
-const loraName = /^(.*)\.lora_([AB])\.(?:default\.)?weight$/;
+const loraName = /^(?:base_model\.model\.)?(.*)\.lora_([AB])\.(?:default\.)?weight$/;
 
 export function splitAdapter(weights: readonly NamedTensor[]): { base: NamedTensor[]; lora: NamedTensor[] } {
   const lora = weights.filter((w) => loraName.test(w.name));
