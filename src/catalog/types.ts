@@ -60,6 +60,8 @@ export interface EngineDescriptor {
 export interface StackTraits {
   /** `flash1`: FlashAttention 1 and its Triton ports of 2022–2023. */
   readonly attention: "unfused" | "flash1" | "flash2" | "flash3" | "cudnn" | "tfjs";
+  /** Where the kernel depends on the accelerator's generation (PyTorch's SDPA takes cuDNN on Blackwell only). */
+  readonly attentionOn?: Readonly<Record<string, StackTraits["attention"]>>;
   readonly compiled: boolean;
   /** Fused or chunked loss: bytes of logits-sized buffers per logit at the peak. */
   readonly lossBytesPerLogit: number;
@@ -93,6 +95,13 @@ export interface StackTraits {
   readonly fsdpTax?: number;
   /** Seconds of a step that no layer accounts for: optimizer launches, gradient norm, logging, data. */
   readonly stepSeconds?: number;
+  /**
+   * Bytes of device memory that each trainable parameter costs in each micro-batch beside the products themselves: gradient
+   * accumulation (fused into fp32: read and write, 8), FSDP's copies in and out of its buffers.
+   */
+  readonly weightTraffic?: number;
+  /** Expert dispatch sends a token once to each rank or node that needs it, not once for each expert (DeepEP). */
+  readonly dispatchOnce?: boolean;
   /** Launch floor over the stated one where one tensor group fills a node of eight (their launches contend). */
   readonly crowdedFloor?: number;
   /** Bytes a parameter of training state: weights as kept, gradients, optimizer with master. Absent: mixed precision as usual. */

@@ -22,6 +22,13 @@ export interface Prepared {
   readonly devices: number;
 }
 
+/** What a row's own words say of its software beyond the columns. */
+function toldOf(notes: string, traits: StackTraits): StackTraits {
+  if (!/(no|without) (comm\w*[ .-]?)?overlap/i.test(notes)) return traits;
+  const { fsdpPrefetch } = traits.overlap;
+  return { ...traits, overlap: { dataParallel: 0, fsdpPrefetch, tensorParallel: 0, pipeline: 0, expert: 0 } };
+}
+
 /** What a row lacks to be predicted; undefined: nothing. */
 export function lacks(run: Run): string | undefined {
   const missing = (["layers", "hidden", "seq_len"] as const).filter((k) => !(Number(run[k]) > 0));
@@ -81,7 +88,7 @@ export function prepare(run: Run): Prepared {
     ranks: ranksOf(shape, layout, run.recompute ?? "none"),
     machine,
     stack: picked.name,
-    traits: picked.traits,
+    traits: toldOf(run.notes ?? "", picked.traits),
     compute: (run.precision ?? "bf16").toLowerCase(),
     known: picked.known && knownMachine,
     devices: tensor * pipeline * context * data,

@@ -74,7 +74,9 @@ export function network(text: string | null | undefined, perNode: number): numbe
   if (text === null || text === undefined) return undefined;
   const several = /(\d+)\s*[x×]\s*(\d+)\s*(?:gb|g\b)/i.exec(text);
   if (several !== null) return (Number(several[1]) * Number(several[2]) * 1e9) / 8;
-  if (/4x omni-?path/i.test(text)) return 4 * 12.5e9;
+  // Omni-Path stages through the host (NCCL over PSM2 has no GPUDirect): about half of its line rate arrives.
+  const omni = /(\d+)\s*[x×]?\s*omni-?path/i.exec(text);
+  if (omni !== null) return Number(omni[1]) * 12.5e9 * 0.5;
   const one = /(\d+(?:\.\d+)?)\s*(t|g)b(?:ps|it|\/s)/i.exec(text);
   if (one === null) return undefined;
   const bits = Number(one[1]) * (one[2]!.toLowerCase() === "t" ? 1e12 : 1e9);

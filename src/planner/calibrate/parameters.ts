@@ -13,15 +13,15 @@ export interface Parameter {
 }
 
 const physicsSpread: readonly (readonly [RegExp, number])[] = [
-  [/^gemm\./, 0.08],
-  [/^gemm8\./, 0.12],
+  [/^gemm\./, 0.05],
+  [/^gemm8\./, 0.07],
   [/^depth\./, 0.4],
-  [/^attention\.flash1/, 0.3],
+  [/^attention\.flash1/, 0.15],
   [/^attention\.(flash|cudnn)/, 0.12],
   [/^attention\.backward/, 0.1],
   [/^attention\.(unfused|passes)/, 0.3],
-  [/^attention\.ramp/, 0.5],
-  [/^memory\./, 0.08],
+  [/^attention\.ramp/, 0.2],
+  [/^memory\./, 0.05],
   [/^link\.latency/, 0.4],
   [/^link\./, 0.15],
   [/^network\.latency/, 0.7],
@@ -32,18 +32,18 @@ const physicsSpread: readonly (readonly [RegExp, number])[] = [
   [/^step\.log/, 0.7],
   [/^(waves|padding)$/, 0.3],
   [/^attention\.misaligned/, 0.6],
+  // A limit that nobody stated.
+  [/^power\..*limit/, 0.3],
   [/^power\./, 0.08],
 ];
-const unmeasured = /cdna3|ada/;
+const unmeasured = /ada/;
 
 export const stackSpread: Readonly<Record<string, number>> = {
-  elementwisePasses: 0.25,
-  ffnPasses: 0.25,
+  elementwisePasses: 0.2,
   floor: 0.35,
   fsdpTax: 0.5,
   stepSeconds: 0.5,
   timeFactor: 0.1,
-  lossPasses: 0.4,
   exposed: 0.7,
 };
 
@@ -64,8 +64,6 @@ export function parametersOf(constants: Constants, used: ReadonlySet<string>): P
 
 function startOf(traits: StackTraits, key: string): number {
   if (key === "elementwisePasses") return traits.elementwisePasses;
-  if (key === "ffnPasses") return traits.ffnPasses ?? 4;
-  if (key === "lossPasses") return traits.lossPasses ?? 6;
   if (key === "fsdpTax") return traits.fsdpTax ?? 0.05;
   if (key === "stepSeconds") return traits.stepSeconds ?? 0.01;
   if (key === "exposed") return Math.max(0.02, 1 - traits.overlap.dataParallel);

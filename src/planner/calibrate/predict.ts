@@ -12,7 +12,7 @@ const GiB = 1024 ** 3;
 
 /** One measured run of a cluster takes most of what differs between clusters; what differs between layouts remains. */
 const calibratedHalf = (half: number, rows: number): number =>
-  Math.max(0.07, half * (rows === 1 ? 0.85 : rows < 5 ? 0.75 : 0.65));
+  Math.max(0.07, half * (rows === 1 ? 0.8 : rows < 5 ? 0.7 : 0.6));
 
 export interface Prediction {
   readonly prepared: Prepared;
@@ -53,7 +53,7 @@ export function predictRun(row: Run, file?: CalibrationFile): Prediction | { rea
   const rows = calibration?.rows ?? 0;
   const tight = rows === 0 ? t.half : calibratedHalf(t.half, rows);
   const tightMemory = rows === 0 || calibration?.memoryResiduals.length === 0 ? m.half : Math.max(0.015, m.half * 0.5);
-  const margin = prepared.known ? 0.03 : 0.08;
+  const margin = prepared.known ? 0.01 : 0.03;
   return {
     prepared,
     seconds,

@@ -16,11 +16,16 @@ interface Group {
 }
 const byStack: Readonly<Record<string, Group | undefined>> = residuals.fitted;
 
-/** Generations whose constants were fitted on several publishers. */
-const fittedGenerations = new Set(["ampere", "hopper", "blackwell"]);
+/** What a generation of accelerators adds: constants fitted on many publishers, on few that disagree, on none. */
+const byGeneration: Readonly<Record<string, number | undefined>> = {
+  ampere: 0,
+  hopper: 0,
+  blackwell: 0.08,
+  cdna3: 0.12,
+};
 
 /** Another publisher's cluster, version, settings: what left-out publishers show beyond the residuals inside a table. */
-const between = 0.06;
+const between = 0.1;
 
 /** Half-width for a stack on a generation of accelerators, both perhaps never measured. */
 function halfOf(stack: string, generation: string, known: boolean, moe: boolean): number {
@@ -28,7 +33,7 @@ function halfOf(stack: string, generation: string, known: boolean, moe: boolean)
   const inside = group === undefined || group.rows < 4 ? 0.1 : (Math.log1p(group.high) - Math.log1p(group.low)) / 2;
   const parts = [inside, between];
   if (!known || group === undefined) parts.push(0.2);
-  if (!fittedGenerations.has(generation)) parts.push(0.15);
+  parts.push(byGeneration[generation] ?? 0.2);
   if (moe) parts.push(0.12);
   return Math.min(0.6, Math.hypot(...parts));
 }

@@ -24,7 +24,7 @@ export function study(runs: readonly Run[], options: StudyOptions) {
   const values = fitConstants(samples, parameters, base, 14);
   const inside = errors(samples, predictAll(samples, parameters, values, base));
   options.log(`fitted ${parameters.length} constants on ${samples.length} runs`);
-  const outside = options.leaveOut ? leaveOneOut(samples, parameters, values, options.log) : undefined;
+  const outside = options.leaveOut ? leaveOneOut(samples, parameters, options.log) : undefined;
   const fittedOn = `${samples.length} published runs (runs.jsonl), bench/fit.mjs`;
   return {
     table: table(samples, inside, outside),
@@ -71,20 +71,14 @@ export const publisherOf = (p: Prepared): string =>
 function leaveOneOut(
   samples: readonly Sample[],
   parameters: readonly Parameter[],
-  start: readonly number[],
   log: (text: string) => void,
 ): number[] {
   const found = new Array<number>(samples.length);
   const publishers = [...new Set(samples.map((s) => publisherOf(s.prepared)))];
   for (const publisher of publishers) {
     const rest = samples.filter((s) => publisherOf(s.prepared) !== publisher);
-    // Stacks that only this publisher ran fall back to their stated traits.
-    const seen = new Set(rest.map((s) => s.prepared.stack));
-    const begin = start.map((v, i) => {
-      const p = parameters[i]!;
-      return p.name.startsWith("stack.") && !seen.has(p.name.split(".")[1]!) ? 0 : v;
-    });
-    const values = fitConstants(rest, parameters, stated.constants, 5, begin);
+    // From the stated values, so that nothing of the full fit is in it.
+    const values = fitConstants(rest, parameters, stated.constants, 8);
     const predicted = predictAll(samples, parameters, values, stated.constants);
     samples.forEach((s, i) => {
       if (publisherOf(s.prepared) === publisher) found[i] = predicted[i]! / s.seconds - 1;

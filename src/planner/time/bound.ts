@@ -174,8 +174,7 @@ function kindBound(job: Job, freedom: Freedom, state: StateBytes, kind: string):
       seconds:
         traffic === undefined
           ? forward + backward
-          : underGather(job.rates, forward, traffic.gathered) +
-            underGather(job.rates, backward, traffic.gathered + traffic.reduced),
+          : underGather(job.rates, forward, traffic.forward) + underGather(job.rates, backward, traffic.backward),
     };
   });
   const fastest = ways.reduce((a, b) =>
@@ -264,7 +263,8 @@ function fillRooms(job: Job, state: StateBytes, last: number | undefined, member
     group === undefined
       ? 0
       : gathers * (n.memory.trainable + n.memory.frozen) * numeric.gather + n.memory.trainable * numeric.reduce;
-  const exposed = group !== undefined && timed ? 2 * leastOf((n) => gatherTraffic(job, n.memory, group).gathered) : 0;
+  const exposed =
+    group !== undefined && timed ? 2 * leastOf((n) => gatherTraffic(job, n.memory, group).forward.seconds) : 0;
   const cached = stack.cachedWeightGradients ? 2 * leastOf((n) => n.memory.cached) : 0;
   const passed = passedBytes(job);
   const secondsOf = (n: LayerNumbers): number =>

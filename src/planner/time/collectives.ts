@@ -14,8 +14,14 @@ export function groupOf(r: Rates, size: number, stride: number): Group {
   return { size, local: Math.max(1, Math.min(size, place)) };
 }
 
-/** All-gather or reduce-scatter of `bytes` in all (what one rank holds afterwards, or before). */
-export function gatherSeconds(r: Rates, bytes: number, group: Group): number {
+/** Beyond so many nodes libraries leave the ring (NCCL 2.23's PAT), or the group is split in two levels. */
+const longestRing = 128;
+
+/** All-gather or reduce-scatter of `bytes` in all (what one rank holds afterwards, or before): a ring over nodes. */
+export const gatherSeconds = (r: Rates, bytes: number, group: Group): number =>
+  ringSeconds(r, bytes, group, Math.min(longestRing, Math.ceil(group.size / group.local) - 1));
+
+function ringSeconds(r: Rates, bytes: number, group: Group, hops: number): number {
   if (group.size <= 1 || bytes <= 0) return 0;
   const nodes = Math.ceil(group.size / group.local);
   const inside = group.local > 1 ? (bytes * (group.size - 1)) / group.size / r.link : 0;
@@ -27,18 +33,32 @@ export function gatherSeconds(r: Rates, bytes: number, group: Group): number {
   const sharing = Math.max(1, domain / group.local);
   const cards = r.network * Math.max(1, domain / r.machine.perNode);
   const between = (bytes * (nodes - 1) * sharing) / nodes / cards;
-  return Math.max(inside, between) + latency + r.networkLatency * Math.log2(nodes + 1);
+  return Math.max(inside, between) + latency + r.networkLatency * hops;
 }
 
-export const allReduceSeconds = (r: Rates, bytes: number, group: Group): number => 2 * gatherSeconds(r, bytes, group);
+/** What of a gather gets in the way of kernels beside it: copies through device memory and links, not waiting for a network. */
+export function contendedSeconds(r: Rates, bytes: number, group: Group): number {
+  if (group.size <= 1 || bytes <= 0) return 0;
+  const hops = Math.min(longestRing, Math.ceil(group.size / group.local) - 1);
+  return (bytes * (group.size - 1)) / group.size / r.link + r.networkLatency * hops;
+}
 
-/** Each rank sends `bytes` in all, evenly to all others. */
-export function allToAllSeconds(r: Rates, bytes: number, group: Group): number {
+/** Reduce-scatter and all-gather, over a tree of nodes. */
+export const allReduceSeconds = (r: Rates, bytes: number, group: Group): number =>
+  2 * ringSeconds(r, bytes, group, Math.log2(Math.ceil(group.size / group.local) + 1));
+
+/** Of `copies` sent to places drawn evenly among `places`, the share that is left when each place gets at most one. */
+const distinct = (copies: number, places: number): number =>
+  copies <= 1 ? 1 : (places * (1 - (1 - 1 / places) ** copies)) / copies;
+
+/** Each rank sends `bytes` in all, evenly to all others; `copies` of each token, one a place where they are merged. */
+export function allToAllSeconds(r: Rates, bytes: number, group: Group, copies = 1): number {
   if (group.size <= 1 || bytes <= 0) return 0;
   const away = (group.size - group.local) / group.size;
-  const inside = (bytes * (group.local - 1)) / group.size / r.link;
+  const nodes = Math.max(1, group.size / group.local);
+  const inside = (distinct(copies, group.size) * bytes * (group.local - 1)) / group.size / r.link;
   const perRank = r.network / r.machine.perNode;
-  const between = (bytes * away) / (perRank * (r.constants.alltoall ?? 0.7));
+  const between = (distinct(copies, nodes) * bytes * away) / (perRank * (r.constants.alltoall ?? 0.7));
   return Math.max(inside, between) + r.linkLatency + (away > 0 ? r.networkLatency : 0);
 }
 

@@ -213,7 +213,8 @@ function commSeconds(
     const rows = tokens * s.moe.topK * s.moe.imbalance;
     const bytes = (2 * rows * s.hidden) / (d.sequence ? d.tensor : 1);
     const group = groupOf(r, d.expert, d.context);
-    const once = allToAllSeconds(r, bytes, group) * (1 - overlap.expert);
+    const once =
+      allToAllSeconds(r, bytes, group, r.stack.dispatchOnce === true ? s.moe.topK : 1) * (1 - overlap.expert);
     forward += 2 * once;
     backward += 2 * once;
   }

@@ -53,6 +53,7 @@ export type FullTraits = StackTraits & {
   readonly lossPasses: number;
   readonly fsdpTax: number;
   readonly stepSeconds: number;
+  readonly weightTraffic: number;
   readonly activations: StackActivations;
   readonly selective: NonNullable<StackTraits["selective"]>;
   readonly state?: StackState;
@@ -73,6 +74,7 @@ export const fillTraits = (stack: StackTraits): FullTraits => ({
   lossPasses: 6,
   fsdpTax: 0.05,
   stepSeconds: 0.01,
+  weightTraffic: 6,
   selective: { kept: 1, again: 1, unit: "attention" },
   ...stack,
   activations: stack.activations ?? usualActivations,
@@ -108,7 +110,8 @@ export function ratesOf(
   const peak8 = machine.peakFlops.fp8 ?? 2 * peak16;
   const recipe = compute === "nvfp4" ? 1.5 * c("recipe.nvfp4") : compute === "mxfp8" ? c("recipe.mxfp8") : 1;
   const gemm = low ? peak8 * c("gemm8") * recipe * power : gemm16;
-  const kernel = stack.attention === "tfjs" ? "unfused" : stack.attention;
+  const chosen = stack.attention === "unfused" ? "unfused" : (stack.attentionOn?.[g] ?? stack.attention);
+  const kernel = chosen === "tfjs" ? "unfused" : chosen;
   const reach = c(`attention.${kernel}`);
   const factor = stack.timeFactor?.[g] ?? stack.timeFactor?.any ?? 1;
   return {

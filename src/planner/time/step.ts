@@ -2,7 +2,7 @@
 
 import type { LayerMemory } from "../memory/layer.js";
 import { hostBandwidth } from "../recompute/options.js";
-import { allReduceSeconds, type Group, gatherSeconds, groupOf, sendSeconds } from "./collectives.js";
+import { allReduceSeconds, contendedSeconds, type Group, gatherSeconds, groupOf, sendSeconds } from "./collectives.js";
 import { generationSeconds } from "./generate.js";
 import { type Job, layerNumbers, numbersOf, type Part, tiedElements } from "./job.js";
 import type { Rates } from "./rates.js";
@@ -66,21 +66,37 @@ export function gatherGroup(job: Job): Group | undefined {
   return group.size > 1 ? group : undefined;
 }
 
-/** Seconds of gathering a layer's weights and of reducing its gradients. */
-export function gatherTraffic(job: Job, memory: LayerMemory, group: Group): { gathered: number; reduced: number } {
+/** Seconds of traffic, and for how long it takes bandwidth from kernels beside it. */
+export interface Traffic {
+  readonly seconds: number;
+  readonly contended: number;
+}
+
+/** Gathering a layer's weights, for the forward; the same and reducing its gradients, for the backward. */
+export function gatherTraffic(
+  job: Job,
+  memory: LayerMemory,
+  group: Group,
+): { readonly forward: Traffic; readonly backward: Traffic } {
   const { rates, numeric } = job;
-  const elements = memory.trainable + memory.frozen - memory.expert;
+  const gather = (memory.trainable + memory.frozen - memory.expert) * numeric.gather;
+  const reduce = memory.trainable * numeric.reduce;
+  const seconds = gatherSeconds(rates, gather, group);
+  const contended = contendedSeconds(rates, gather, group);
   return {
-    gathered: gatherSeconds(rates, elements * numeric.gather, group),
-    reduced: gatherSeconds(rates, memory.trainable * numeric.reduce, group),
+    forward: { seconds, contended },
+    backward: {
+      seconds: seconds + gatherSeconds(rates, reduce, group),
+      contended: contended + contendedSeconds(rates, reduce, group),
+    },
   };
 }
 
 /** Work and the traffic beside it, as far as the engine overlaps them. */
-export function underGather({ stack }: Rates, work: number, traffic: number): number {
+export function underGather({ stack }: Rates, work: number, { seconds, contended }: Traffic): number {
   return stack.overlap.fsdpPrefetch
-    ? Math.max(work + stack.fsdpTax * Math.min(work, traffic), traffic)
-    : work + traffic;
+    ? Math.max(work + stack.fsdpTax * Math.min(work, contended), seconds)
+    : work + seconds;
 }
 
 export function rankTime(job: Job, rank: number): RankTime {
@@ -111,13 +127,13 @@ export function rankTime(job: Job, rank: number): RankTime {
       b = Math.max(b, copy);
     }
     if (group !== undefined) {
-      const { gathered, reduced } = gatherTraffic(job, memory, group);
-      const f2 = underGather(rates, f, gathered);
-      const b2 = underGather(rates, b, gathered + reduced);
+      const traffic = gatherTraffic(job, memory, group);
+      const f2 = underGather(rates, f, traffic.forward);
+      const b2 = underGather(rates, b, traffic.backward);
       comm += n * (f2 - f + b2 - b);
       f = f2;
       b = b2;
-      exposedFirst = Math.max(exposedFirst, gathered);
+      exposedFirst = Math.max(exposedFirst, traffic.forward.seconds);
     }
     forward += n * f;
     backward += n * b;
@@ -138,7 +154,8 @@ export function bubbleSeconds(job: Job, sum: number): number {
   const { rates, layout, shape } = job;
   const { pipeline: p, accumulation: m } = layout;
   if (p === 1) return 0;
-  const spread = layout.sequence ? layout.tensor : 1;
+  // Each rank of a tensor group sends its part; the next stage gathers (Narayanan et al. 2021, section 4.1).
+  const spread = layout.tensor;
   const tokens = (layout.microBatch * layout.length) / layout.context;
   const hop =
     sendSeconds(rates, (2 * tokens * blockHidden(shape)) / spread, layout.tensor * layout.context * layout.data) *

@@ -13,7 +13,7 @@ const base: StackTraits = {
   lossPasses: 6,
   launchFloor: [0.0004, 0.0007],
   overlap: { dataParallel: 0.8, fsdpPrefetch: true, tensorParallel: 0, pipeline: 0, expert: 0 },
-  fsdpTax: 0.08,
+  fsdpTax: 0.4,
   stepSeconds: 0.02,
   gradientBytes: 4,
   cachedWeightGradients: false,
@@ -31,8 +31,6 @@ export function withFitted(own: StackTraits, f: FittedTraits): StackTraits {
   return {
     ...own,
     elementwisePasses: f.elementwisePasses ?? own.elementwisePasses,
-    ffnPasses: f.ffnPasses ?? own.ffnPasses ?? 4,
-    lossPasses: f.lossPasses ?? own.lossPasses ?? 6,
     fsdpTax: f.fsdpTax ?? own.fsdpTax ?? 0.05,
     stepSeconds: f.stepSeconds ?? own.stepSeconds ?? 0.01,
     launchFloor: [own.launchFloor[0] * floor, own.launchFloor[1] * floor],

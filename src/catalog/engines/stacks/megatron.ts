@@ -3,10 +3,12 @@ import { stack } from "./make.js";
 /** Megatron-LM and Megatron-DeepSpeed of 2021–2022: eager kernels, unfused attention, fused softmax only. */
 export const megatron2022 = stack("megatron-2022", {
   attention: "unfused",
-  elementwisePasses: 18,
-  ffnPasses: 5,
+  // Fused bias-dropout-add and bias-GeLU, layer norms, transposes around attention.
+  elementwisePasses: 13,
+  ffnPasses: 3,
   launchFloor: [0.001, 0.0013],
   crowdedFloor: 1.5,
+  weightTraffic: 6,
   lossPasses: 16,
   lossBytesPerLogit: 10,
   overlap: { dataParallel: 0, fsdpPrefetch: false, tensorParallel: 0, pipeline: 0, expert: 0 },
@@ -29,14 +31,15 @@ export const megatron2022 = stack("megatron-2022", {
  */
 export const megatronAmpere = stack("megatron-ampere", {
   attention: "unfused",
-  elementwisePasses: 16,
-  ffnPasses: 4,
+  elementwisePasses: 13,
+  ffnPasses: 3,
   lossPasses: 14,
   launchFloor: [0.0006, 0.0009],
   lossBytesPerLogit: 10,
   overlap: { dataParallel: 0, fsdpPrefetch: false, tensorParallel: 0, pipeline: 0, expert: 0 },
   stepSeconds: 0.02,
   contextBytes: 1.5 * 1024 ** 3,
+  weightTraffic: 8,
 });
 
 /** Megatron-Core with Transformer Engine, 2024 on: cuDNN attention, fused kernels, overlapped gradient reduction. */
@@ -47,6 +50,7 @@ export const megatronCore = stack("megatron", {
   ffnPasses: 3,
   launchFloor: [0.0003, 0.0005],
   lossBytesPerLogit: 6,
+  weightTraffic: 8,
   overlap: { dataParallel: 0.95, fsdpPrefetch: true, tensorParallel: 0, pipeline: 0, expert: 0 },
   cachedWeightGradients: true,
 });
@@ -62,4 +66,6 @@ export const nemo = stack("nemo", {
   cachedWeightGradients: true,
   // Recipes reduce gradients in bf16 (`grad_reduce_in_fp32 = False`).
   gradientBytes: 2,
+  weightTraffic: 4,
+  dispatchOnce: true,
 });

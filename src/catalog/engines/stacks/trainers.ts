@@ -28,7 +28,7 @@ export const internevo = stack("internevo", {
   elementwisePasses: 16,
   launchFloor: [0.0006, 0.0011],
   gradientBytes: 2,
-  overlap: { dataParallel: 0.7, fsdpPrefetch: true, tensorParallel: 0, pipeline: 0, expert: 0 },
+  overlap: { dataParallel: 0.35, fsdpPrefetch: true, tensorParallel: 0, pipeline: 0, expert: 0 },
 });
 
 /** Hugging Face's nanotron: eager modules, FlashAttention 2, fp32 accumulation of gradients, sharded fp32 cross-entropy. */
