@@ -87,7 +87,12 @@ class Numbers implements LayerNumbers {
     this.memory = layerMemory(shape, degrees, rates.stack, rates.lowPrecision && rates.stack.cachedWeightGradients);
   }
   get time(): LayerTime {
-    this.known ??= layerTime(this.rates, this.shape, this.degrees);
+    if (this.known === undefined) {
+      const { rates } = this;
+      const time = layerTime(rates, this.shape, this.degrees);
+      const grown = (rates.factor * rates.stack.weightTraffic * this.memory.trainable) / rates.memory;
+      this.known = { ...time, backward: time.backward + grown };
+    }
     return this.known;
   }
 }
