@@ -58,7 +58,8 @@ await build({
     cli: "src/cli/main.ts",
     // The thread beside the language server.
     "analysis-worker": "src/cli/analysis-worker.ts",
-    ...(existsSync(path.join(root, "src/index.ts")) ? { index: "src/index.ts" } : {}),
+    index: "src/index.ts",
+    core: "src/core.ts",
     // What `llmp run` starts in worker threads.
     worker: "src/runtime/parallel/worker.ts",
   },

@@ -1,13 +1,32 @@
-/** The library: the same stages as the command line. Everything up to `plan` runs in a browser. */
-export { check } from "./checker/index.js";
-export type { Pipeline } from "./checker/pipeline.js";
-export type { Diagnostic, Outcome } from "./diagnostics/index.js";
-export { bundledHardware } from "./hardware/index.js";
-export type { ModelGraph } from "./model/graph.js";
-export { buildGraph, buildModel } from "./model/index.js";
-export type { Ast } from "./parser/ast.js";
-export { format, parse } from "./parser/index.js";
-export { plan } from "./planner/index.js";
-export type { Plan } from "./planner/plan.js";
-export { run } from "./runtime/index.js";
-export type { Host, SourceFile } from "./text/index.js";
+/** The library: the same stages as the command line. docs/LIBRARY.md. */
+
+import type { Outcome } from "./diagnostics/index.js";
+import type { EmitContext, EmittedFile } from "./emit/index.js";
+import type { Plan } from "./planner/plan.js";
+import type { RunEvent, RunOptions } from "./runtime/index.js";
+
+export * from "./core.js";
+export type { EmitContext, EmittedFile } from "./emit/index.js";
+export type { RunEvent, RunOptions, RunSummary, StepMetrics } from "./runtime/index.js";
+
+/** The files of a job for a target (`llmp emit --list`). */
+export async function emit(
+  target: string,
+  plan: Plan,
+  context?: EmitContext,
+): Promise<Outcome<readonly EmittedFile[]>> {
+  const { emit: lower } = await import("./emit/index.js");
+  return lower(target, plan, context);
+}
+
+/** Trains on this machine; events arrive as it goes. Throws `RunFailure`, which holds a diagnostic, for a user's mistake. */
+export async function* run(plan: Plan, options: RunOptions): AsyncGenerator<RunEvent> {
+  const { run: start } = await import("./runtime/index.js");
+  yield* start(plan, options);
+}
+
+/** One self-contained HTML page of a plan. */
+export async function renderHtml(plan: Plan): Promise<string> {
+  const { renderHtml: render } = await import("./report/html/index.js");
+  return render(plan);
+}

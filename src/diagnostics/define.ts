@@ -21,8 +21,18 @@ export interface Details {
   readonly severity?: Severity;
 }
 
-/** Ties a stage's table of codes to a reporter: `report("LLMP1204", span, { name }, { hints })`. */
-export function define<const T extends Readonly<Record<string, CodeSpec>>>(codes: T) {
+/** A stage's table of codes with its reporter: `report("LLMP1204", span, { name }, { hints })`. */
+export interface Codes<T> {
+  readonly codes: T;
+  readonly report: <C extends keyof T & string>(
+    code: C,
+    span: Span | undefined,
+    values: Values<T[C] extends { readonly message: infer M extends string } ? M : never>,
+    details?: Details,
+  ) => Diagnostic;
+}
+
+export function define<const T extends Readonly<Record<string, CodeSpec>>>(codes: T): Codes<T> {
   function report<C extends keyof T & string>(
     code: C,
     span: Span | undefined,
