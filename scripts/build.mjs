@@ -1,4 +1,5 @@
 /** Bundles the command line and the library into dist/. Heavy libraries stay outside and are imported when needed. */
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -109,3 +110,9 @@ if (existsSync(pages)) {
 }
 rmSync(path.join(root, "dist"), { recursive: true, force: true });
 renameSync(fresh, path.join(root, "dist"));
+
+// Types are for those who install the package.
+if (["pack", "publish"].includes(process.env.npm_command ?? ""))
+  execFileSync(process.execPath, [path.join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.types.json"], {
+    cwd: root,
+  });

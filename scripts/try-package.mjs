@@ -20,6 +20,8 @@ try {
         /\.(test|map)\b|runs\//.test(f),
     );
   if (stray.length > 0) throw new Error(`not for users: ${stray.slice(0, 5).join(", ")}`);
+  for (const due of ["dist/types/index.d.ts", "dist/types/core.d.ts", "dist/llmp.js", "std/llama3.llmp"])
+    if (!packed.files.some((f) => f.path === due)) throw new Error(`${due} is missing`);
   writeFileSync(path.join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
   run("npm", ["install", "--no-audit", "--no-fund", "--silent", path.join(folder, packed.filename)]);
   run("chmod", ["-R", "a-w", "node_modules/llmp"]);
