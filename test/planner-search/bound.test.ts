@@ -9,7 +9,7 @@ import { candidateOf, contextOf, parallel, program } from "../planner-physics/co
 const contexts = {
   llama: contextOf(program("llama3 llama3_8b", "engine = megatron")),
   fsdp: contextOf(program("llama3 llama3_8b", "engine = torchtitan")),
-  tied: contextOf(program("llama3 llama3_2_1b", "engine = torchtitan")),
+  tied: contextOf(program("llama3 llama3_2_1b", "engine = megatron")),
   mixtral: contextOf(program("mixtral mixtral_8x7b", "engine = megatron")),
   deepseek: contextOf(program("deepseek deepseek_v2_lite", "engine = megatron")),
   preferences: contextOf(

@@ -181,7 +181,7 @@ class State {
 
   /** Bounds the groups of a configuration. */
   private enter(rival: Rival, queue: Heap<Node>): void {
-    const { c, frame, axes } = rival;
+    const { c, frame } = rival;
     const { context, count, contextLength, globalBatch, devices } = c;
     const space = {
       settings: this.problem.stage.parallel,
@@ -201,23 +201,37 @@ class State {
         for (const s of group.schedules) ways += rival.ways(d.pipeline * s.virtual);
         ways *= group.shards.length;
         this.considered += ways;
-        const bound = this.model.groupBound?.(context, group, limits) ?? { stepSeconds: 0, peakBytes: 0 };
-        if (bound.stepSeconds === Number.POSITIVE_INFINITY || bound.peakBytes > frame.capacity) {
-          this.count(misfit, ways);
-          axes.group(group, "smallestMisfit", bound.peakBytes);
-          if (this.least === undefined || bound.peakBytes < this.least.peak)
-            this.least = { peak: bound.peakBytes, rival, group };
-        } else if (bound.stepSeconds >= rival.tooSlow) {
-          this.count(beaten, ways);
-          axes.group(group, "bound", bound.stepSeconds);
-        } else queue.push({ key: bound.stepSeconds * c.steps, step: bound.stepSeconds, rival, ways, group });
+        this.wait(rival, group, ways, limits, queue);
       }
     }
   }
 
+  /** Queues a group by its bound, or drops it. */
+  private wait(rival: Rival, group: LayoutGroup, ways: number, limits: BoundLimits, queue: Heap<Node>): void {
+    const { c, frame, axes } = rival;
+    const bound = this.model.groupBound?.(c.context, group, limits) ?? { stepSeconds: 0, peakBytes: 0 };
+    if (bound.stepSeconds === Number.POSITIVE_INFINITY || bound.peakBytes > frame.capacity) {
+      this.count(misfit, ways);
+      axes.group(group, "smallestMisfit", bound.peakBytes);
+      if (this.least === undefined || bound.peakBytes < this.least.peak)
+        this.least = { peak: bound.peakBytes, rival, group };
+    } else if (bound.stepSeconds >= limits.stepSeconds) {
+      this.count(beaten, ways);
+      axes.group(group, "bound", bound.stepSeconds);
+    } else queue.push({ key: bound.stepSeconds * c.steps, step: bound.stepSeconds, rival, ways, group });
+  }
+
+  /** A group into its schedules, one schedule into its layouts. */
   private spellOut(rival: Rival, group: LayoutGroup, threshold: Seconds, queue: Heap<Node>): void {
     const { c, frame, axes } = rival;
     const limits: BoundLimits = { peakBytes: frame.capacity, stepSeconds: threshold };
+    if (group.schedules.length > 1 && group.shards.length > 1 && this.model.groupBound !== undefined) {
+      for (const schedule of group.schedules) {
+        const ways = rival.ways(group.parallel.pipeline * schedule.virtual) * group.shards.length;
+        this.wait(rival, { ...group, schedules: [schedule] }, ways, limits, queue);
+      }
+      return;
+    }
     for (const schedule of group.schedules) {
       const ways = rival.ways(group.parallel.pipeline * schedule.virtual);
       for (const shard of group.shards) {

@@ -444,6 +444,21 @@ export function lowerBound(
   return { stepSeconds: slack * (layout.accumulation * slowest + beside), peakBytes };
 }
 
+/** Reduction of gradients and the update, in the way of sharding that hides most of them. */
+function leastExposed(context: StageContext, { parallel, shards, contextLength }: LayoutGroup, totals: Totals): number {
+  const rank = [{ trainable: totals.trainable / parallel.pipeline, expert: totals.expert / parallel.pipeline }];
+  let data = Number.POSITIVE_INFINITY;
+  let optimizer = Number.POSITIVE_INFINITY;
+  for (const s of shards) {
+    const job = jobOfDegrees(context, { ...parallel, ...s }, contextLength);
+    optimizer = Math.min(optimizer, optimizerSeconds(job, rank));
+    // Full sharding has nothing left to reduce at the end.
+    if (data > 0)
+      data = s.shard === "zero3" ? 0 : Math.min(data, dataSeconds(job, rank, Number.POSITIVE_INFINITY).seconds);
+  }
+  return data + optimizer;
+}
+
 /** Of all layouts that share degrees and micro-batch: the most favourable sharding and schedule of each figure. */
 export function groupBound(context: StageContext, group: LayoutGroup, limits: BoundLimits): Bound {
   const { contextLength, parallel: of, schedules } = group;
@@ -454,7 +469,8 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
   const pool = alike(job, state, freedom);
   const last = headRank(p, schedules);
   fillRooms(job, state, last, false, false);
-  const peakBytes = slack * Math.max(totalsOf(job, state).states / p, leastPeak(pool));
+  const totals = totalsOf(job, state);
+  const peakBytes = slack * Math.max(totals.states / p, leastPeak(pool));
   if (peakBytes > capacityOf(job, limits)) return { stepSeconds: Number.POSITIVE_INFINITY, peakBytes };
   const whole = stackSeconds(job, freedom, state);
   let bubble = Number.POSITIVE_INFINITY;
@@ -464,7 +480,9 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
   const floor = whole / p;
   const plain = slack * (job.layout.accumulation * floor + beside);
   if (plain >= limits.stepSeconds) return { stepSeconds: plain, peakBytes };
+  const exposed = leastExposed(context, group, totals);
+  if (plain + slack * exposed >= limits.stepSeconds) return { stepSeconds: plain + slack * exposed, peakBytes };
   fillRooms(job, state, last, false, true);
   const slowest = leastSlowest(pool.layers, poolOf(job, freedom, state, pool.kinds), capacityOf(job, limits), floor);
-  return { stepSeconds: slack * (job.layout.accumulation * slowest + beside), peakBytes };
+  return { stepSeconds: slack * (job.layout.accumulation * slowest + beside + exposed), peakBytes };
 }
