@@ -272,6 +272,8 @@ export function serve({ connection, version, std, spawn }: ServerOptions): void 
     const page = path.join(mkdtempSync(path.join(tmpdir(), "llmp-report-")), "plan.html");
     writeFileSync(page, reply.page);
     const target = pathToFileURL(page).href;
+    // An editor that shows the page itself says so.
+    if (args?.[2] === false) return target;
     if (client.showDocument)
       await connection.window.showDocument({ uri: target, external: true }).catch(() => undefined);
     else say(MessageType.Info, `The plan's page: ${page}`);

@@ -11,7 +11,7 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from "vscode-languageserver/node";
-import { built } from "../built.js";
+import { program } from "../built.js";
 
 export interface Published {
   readonly uri: string;
@@ -34,7 +34,7 @@ export class Client {
       mkdirSync(path.dirname(path.join(this.folder, name)), { recursive: true });
       writeFileSync(path.join(this.folder, name), text);
     }
-    this.#child = spawn(process.execPath, [built(), "lsp", "--stdio"], {
+    this.#child = spawn(process.execPath, [program, "lsp", "--stdio"], {
       cwd: this.folder,
       stdio: ["pipe", "pipe", "pipe"],
     });

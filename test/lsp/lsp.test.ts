@@ -20,7 +20,7 @@ import type {
   WorkspaceEdit,
   WorkspaceSymbol,
 } from "vscode-languageserver";
-import { built, root } from "../built.js";
+import { program, root } from "../built.js";
 import { Client, offsetIn, until } from "./client.js";
 
 const example = readFileSync(path.join(root, "examples/medical-mix.llmp"), "utf8");
@@ -392,7 +392,7 @@ describe("structure", () => {
     await client.open("messy.llmp", messy);
     const uriOf = { textDocument: { uri: client.uri("messy.llmp") }, options: { tabSize: 2, insertSpaces: true } };
     const edits = await client.ask<TextEdit[]>("textDocument/formatting", uriOf);
-    const wanted = execFileSync(process.execPath, [built(), "fmt", "-"], { input: messy, encoding: "utf8" });
+    const wanted = execFileSync(process.execPath, [program, "fmt", "-"], { input: messy, encoding: "utf8" });
     expect(apply(messy, edits)).toBe(wanted);
     expect(edits[0]?.range.start.line).toBe(1);
     await client.edit("messy.llmp", 0, messy.length, "budget { cost < ");

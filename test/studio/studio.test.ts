@@ -6,7 +6,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chromiumPath, launch, shoot } from "../browser.js";
-import { built } from "../built.js";
+import { program } from "../built.js";
 
 const text = (count: number, more = ""): string => `import "std/gpt2"
 dataset d { source = "s3://corpus/*.parquet", field = "text", tokens = 10B }
@@ -64,7 +64,7 @@ const page = async (): Promise<string> => (await ask("/", cookie())).body;
 
 beforeAll(async () => {
   writeFileSync(file, text(1));
-  child = spawn(process.execPath, [built(), "studio", "main.llmp"], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  child = spawn(process.execPath, [program, "studio", "main.llmp"], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
   child.stderr?.on("data", (d: Buffer) => {
     stderr += d.toString();
   });
