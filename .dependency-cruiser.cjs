@@ -45,6 +45,12 @@ module.exports = {
       to: { path: "^src/(planner|runtime|emit|report|lsp|studio|cli)/" },
     },
     {
+      name: "L5a-import",
+      severity: "error",
+      from: { path: "^src/import/" },
+      to: { path: "^src/(planner|program|runtime|emit|report|lsp|cli)/" },
+    },
+    {
       name: "L5b-program",
       severity: "error",
       // Only types of the planner: a plan says what to recompute.
@@ -104,7 +110,7 @@ module.exports = {
       name: "core-is-pure",
       severity: "error",
       from: {
-        path: "^src/(text|units|diagnostics|parser|hardware|catalog|schema|checker|model|program|planner|report)/",
+        path: "^src/(text|units|diagnostics|parser|hardware|catalog|schema|checker|model|import|program|planner|report)/",
       },
       to: { dependencyTypes: ["core"] },
     },

@@ -26,4 +26,16 @@ export const imports = define({
     message: "{path}: `{key}` {why}",
     since: "0.1",
   },
+  LLMP7005: {
+    severity: "warning",
+    title: "The imported file leaves something open",
+    message: "assumed: {what}",
+    since: "0.1",
+  },
+  LLMP7006: {
+    severity: "error",
+    title: "The imported file's model is not known",
+    message: "{path}: which model? {why}",
+    since: "0.1",
+  },
 });
