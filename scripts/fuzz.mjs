@@ -1,0 +1,15 @@
+/** Bundles and runs the long fuzzer (test/fuzz/long); `npm run fuzz -- --seconds 600`. What it finds lies in reports/fuzz. */
+import { spawnSync } from "node:child_process";
+import { build } from "esbuild";
+
+const out = "node_modules/.cache/fuzz.mjs";
+await build({
+  entryPoints: ["test/fuzz/long/main.ts"],
+  outfile: out,
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  packages: "external",
+  logLevel: "warning",
+});
+process.exitCode = spawnSync(process.execPath, [out, ...process.argv.slice(2)], { stdio: "inherit" }).status ?? 1;
