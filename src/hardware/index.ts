@@ -1,12 +1,21 @@
 /** Facts about machines: bundled data, a file's own declarations over them. */
 import aws from "./data/aws.json" with { type: "json" };
-import type { Accelerator, Hardware } from "./types.js";
+import { otherAccelerators } from "./others.js";
+import type { Accelerator, Hardware, Instance } from "./types.js";
 
 export { mergeHardware } from "./merge.js";
+export { type AcceleratorRow, acceleratorRows } from "./others.js";
 export type * from "./types.js";
 
-/** AWS accelerators and instances, each figure with its source and date. */
-export const bundledHardware = (): Hardware => aws as unknown as Hardware;
+const own = aws as unknown as Hardware;
+const bundled: Hardware = { ...own, accelerators: { ...otherAccelerators, ...own.accelerators } };
+
+/** AWS instances and prices, and accelerators of all vendors, each figure with its source and date. */
+export const bundledHardware = (): Hardware => bundled;
+
+/** Ranks of one instance that reach each other without its network: all of them, or a domain that spans instances (NVL72). */
+export const fastDomain = (a: Accelerator, i: Instance): number =>
+  a.domainSize > 64 ? a.domainSize : Math.min(a.domainSize, i.accelerators);
 
 /** By name or by an alias, case aside. */
 export function findAccelerator(hardware: Hardware, name: string): Accelerator | undefined {

@@ -33,7 +33,10 @@ export interface Instance {
   /** `ml.p5.48xlarge` for SageMaker names; EC2 names without `ml.`. */
   readonly name: string;
   readonly accelerator: string;
+  /** Devices that run one rank each: GPUs, logical NeuronCores of Trainium. */
   readonly accelerators: number;
+  /** Where a chip runs several ranks: chips (Neuron devices, `/dev/neuronN`). */
+  readonly chips?: number;
   /** Usable device memory as the driver reports it; overrides the accelerator's. */
   readonly acceleratorMemoryBytes?: Bytes;
   readonly vcpus: number;

@@ -39,7 +39,10 @@ export const labels = (view: StageView): Record<string, Yaml> => ({
 export function resources(view: StageView): Record<string, Yaml> {
   const vendor = vendorOf(view.plan, view.instance, view.stage.cluster.accelerator);
   const device = vendor === "aws" ? "aws.amazon.com/neuron" : vendor === "amd" ? "amd.com/gpu" : "nvidia.com/gpu";
-  const chips = vendor === "aws" ? (view.instance?.accelerators ?? view.devicesPerNode) : view.devicesPerNode;
+  const chips =
+    vendor === "aws"
+      ? (view.instance?.chips ?? view.instance?.accelerators ?? view.devicesPerNode)
+      : view.devicesPerNode;
   const efa = view.instance?.efaInterfaces ?? 0;
   return {
     ...(vendor === "cpu" ? {} : { [device]: chips }),

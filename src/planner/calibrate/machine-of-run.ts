@@ -1,22 +1,9 @@
 /** Machine of a published run: by the GPU's name, and what its text says of the network. */
+import { type AcceleratorRow, acceleratorRows } from "../../hardware/index.js";
 import type { Machine } from "../time/rates.js";
-import data from "./data/accelerators.json" with { type: "json" };
 import type { Run } from "./run.js";
 
-interface Entry {
-  readonly match: string;
-  readonly name: string;
-  readonly generation: string;
-  readonly bf16: number;
-  readonly fp8?: number;
-  readonly memory: number;
-  readonly bandwidth: number;
-  readonly link: number;
-  readonly domain: number;
-  readonly node: number;
-  readonly power: number;
-}
-const entries = (data.accelerators as readonly Entry[]).map((e) => ({ ...e, pattern: new RegExp(e.match, "i") }));
+const entries = acceleratorRows.map((e) => ({ ...e, pattern: new RegExp(e.match, "i") }));
 
 export interface KnownMachine {
   readonly machine: Machine;
@@ -63,7 +50,7 @@ function statedMemory(name: string): number | undefined {
   return gb[2]!.toLowerCase() === "gib" ? size : size * (size >= 100 ? 0.993 : 0.9885);
 }
 
-const nearest = (name: string): Entry => {
+const nearest = (name: string): AcceleratorRow => {
   const stated = statedMemory(name);
   const a100 = entries.find((e) => e.name === "A100-80GB-SXM")!;
   return stated === undefined ? a100 : { ...a100, name, memory: stated };

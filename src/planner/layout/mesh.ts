@@ -1,3 +1,4 @@
+import { fastDomain } from "../../hardware/index.js";
 import type { Accelerator, Instance } from "../../hardware/types.js";
 import type { LayoutPlan, ParallelPlan } from "../plan.js";
 
@@ -6,7 +7,7 @@ import type { LayoutPlan, ParallelPlan } from "../plan.js";
  * data (gradients once a step, weights once a layer under FSDP); the pipeline sends least and takes the slowest links.
  */
 export function meshOf(parallel: ParallelPlan, instance: Instance, accelerator: Accelerator): LayoutPlan["mesh"] {
-  const within = Math.max(1, Math.max(instance.accelerators, accelerator.domainSize));
+  const within = Math.max(1, fastDomain(accelerator, instance));
   const axes = [
     { axis: "tensor", size: parallel.tensor },
     { axis: "context", size: parallel.context },

@@ -1,6 +1,7 @@
 /** A plan's candidate as numbers for the physics; what does not change between candidates is made once. */
 import { objectiveByName } from "../../catalog/index.js";
 import type { Dtype, Precision } from "../../checker/pipeline.js";
+import { fastDomain } from "../../hardware/index.js";
 import { elementBytes } from "../bytes.js";
 import type { Candidate, StageContext } from "../types.js";
 import type { ExtraPass, Job, LayerCache, Layout, Numeric, Part, RankProfile } from "./job.js";
@@ -30,8 +31,7 @@ export function machineOf({ accelerator, instance }: StageContext): Machine {
     memoryBytes: instance.acceleratorMemoryBytes ?? accelerator.memoryBytes,
     memoryBandwidth: accelerator.memoryBandwidth,
     intraBandwidth: accelerator.intraBandwidth,
-    domain:
-      accelerator.domainSize > 16 ? accelerator.domainSize : Math.min(accelerator.domainSize, instance.accelerators),
+    domain: fastDomain(accelerator, instance),
     perNode: instance.accelerators,
     nodeBandwidth: instance.networkBandwidth,
     power: 1,

@@ -81,7 +81,19 @@ export const fillTraits = (stack: StackTraits): FullTraits => ({
 });
 
 /** Streaming multiprocessors (or their like) that a wave of tiles fills; NVIDIA's and AMD's white papers. */
-const units: Readonly<Record<string, number>> = { ampere: 108, hopper: 132, blackwell: 148, cdna3: 304, ada: 142 };
+const units: Readonly<Record<string, number>> = {
+  volta: 80,
+  ampere: 108,
+  hopper: 132,
+  blackwell: 148,
+  cdna3: 304,
+  ada: 142,
+  // One or two systolic arrays: no waves to fill.
+  trainium1: 1,
+  trainium2: 2,
+  tpu: 2,
+  gaudi: 2,
+};
 
 const known = new Set(["ampere", "hopper", "blackwell"]);
 /** Generations that were never fitted borrow the constants of the nearest one. */

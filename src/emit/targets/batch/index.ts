@@ -69,7 +69,7 @@ function devices(
     permissions: ["READ", "WRITE", "MKNOD"] as ("READ" | "WRITE" | "MKNOD")[],
   });
   const efa = view.nodes > 1 ? (view.instance?.efaInterfaces ?? 0) : 0;
-  const chips = neuron ? (view.instance?.accelerators ?? 0) : 0;
+  const chips = neuron ? (view.instance?.chips ?? view.instance?.accelerators ?? 0) : 0;
   return [
     ...Array.from({ length: efa }, (_, i) => device(`/dev/infiniband/uverbs${i}`)),
     ...Array.from({ length: chips }, (_, i) => device(`/dev/neuron${i}`)),
