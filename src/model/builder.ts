@@ -150,7 +150,11 @@ export class LayerBuilder {
     });
     if (!adapted || this.options.adapter === undefined) return out;
     const rank = this.options.adapter.rank.value;
-    const a = this.weight(`${name}.lora_A.weight`, [rank, inputs], { split: side === "in" ? { tensor: 1 } : {} });
+    const a = this.weight(`${name}.lora_A.weight`, [rank, inputs], {
+      split: side === "in" ? { tensor: 1 } : {},
+      // As wide as PEFT's uniform distribution over ±1/√inputs.
+      init: { kind: "normal", std: 1 / Math.sqrt(3 * inputs) },
+    });
     const b = this.weight(`${name}.lora_B.weight`, [outputs, rank], {
       split: side === "out" ? { tensor: 0 } : {},
       init: { kind: "zeros" },

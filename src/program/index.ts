@@ -8,13 +8,14 @@ export { type LayerSaved, layerBackward, layerForward } from "./layer.js";
 export { type DryRun, dryRun } from "./measure.js";
 export { Meter } from "./meter.js";
 export { type MicroBatch, type ModelState, microBatchStep, weightKey } from "./model.js";
+export { nf4Levels, packNf4, unpackNf4 } from "./nf4.js";
 export * from "./objectives/index.js";
 export { type OpContext, opPrograms } from "./ops/index.js";
 export * from "./parallel/index.js";
 export { type Binary, broadcast, type Primitives, type Unary } from "./primitives.js";
 export { ropeTables } from "./rope-tables.js";
 export { attentionScratch, type Rates, ShapeAlgebra } from "./shapes.js";
-export { makeState, type NamedWeight, otherState, storedWeights } from "./state.js";
+export { freeState, makeState, type NamedWeight, otherState, storedWeights, weightValues } from "./state.js";
 export {
   applyUpdate,
   type HostBatch,

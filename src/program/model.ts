@@ -4,6 +4,7 @@ import type { RecomputeLayer } from "../planner/plan.js";
 import type { Algebra, RoundFormat } from "./algebra.js";
 import { type Head, headAt, headLoss, headOf, nextToken } from "./head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "./layer.js";
+import { type Packed, unpacked } from "./nf4.js";
 import type { OpContext } from "./ops/index.js";
 import type { KeyValueCache } from "./ops/types.js";
 import { ropeKey } from "./rope-tables.js";
@@ -23,6 +24,8 @@ export interface ModelState<T> {
   /** By full name; tied weights have no entry of their own. */
   readonly weights: ReadonlyMap<string, T>;
   readonly gradients: ReadonlyMap<string, T>;
+  /** Frozen weights in 4 bits, which have no entry among `weights`. */
+  readonly packed?: ReadonlyMap<string, Packed<T>> | undefined;
   /** cos and sin tables by `ropeKey`. */
   readonly rope: ReadonlyMap<string, { readonly cos: T; readonly sin: T }>;
   readonly round?: RoundFormat | undefined;
@@ -68,6 +71,13 @@ export function contexts<T>(
     segments: batch.segments,
     rope: (op) => state.rope.get(ropeKey(op))!,
     weight: (name) => state.weights.get(weightKey(kindAt(i), name, numbers[i]!))!,
+    unpacked: (name) => {
+      const packed = state.packed?.get(weightKey(kindAt(i), name, numbers[i]!));
+      if (packed === undefined) return undefined;
+      const w = unpacked(algebra, packed);
+      if (state.round !== undefined) algebra.round(w, state.round);
+      return w;
+    },
     round: state.round,
     cache: caches[i],
     gradient: (name) => state.gradients.get(weightKey(kindAt(i), name, numbers[i]!)),

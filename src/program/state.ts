@@ -2,6 +2,7 @@
 import type { ModelGraph, WeightSpec } from "../model/graph.js";
 import type { Algebra } from "./algebra.js";
 import { layerNumbers, type ModelState } from "./model.js";
+import { type Packed, putPacked, unpacked } from "./nf4.js";
 import { ropeKey, ropeTables } from "./rope-tables.js";
 
 export interface NamedWeight {
@@ -48,11 +49,33 @@ export function makeState<T>(
 ): ModelState<T> {
   const weights = new Map<string, T>();
   const gradients = new Map<string, T>();
+  const packed = new Map<string, Packed<T>>();
   for (const weight of storedWeights(graph)) {
-    weights.set(weight.name, algebra.floats(value(weight), weight.spec.shape));
-    if (trained && weight.spec.trainable) gradients.set(weight.name, algebra.zeros(weight.spec.shape));
+    const { shape, stored, trainable } = weight.spec;
+    if (stored === "nf4") {
+      packed.set(weight.name, putPacked(algebra, value(weight), shape));
+      continue;
+    }
+    weights.set(weight.name, algebra.floats(value(weight), shape));
+    if (trained && trainable) gradients.set(weight.name, algebra.zeros(shape));
   }
-  return { graph, weights, gradients, rope: makeRope(algebra, graph, positions) };
+  const some = packed.size === 0 ? {} : { packed };
+  return { graph, weights, gradients, ...some, rope: makeRope(algebra, graph, positions) };
+}
+
+export function freeState<T>(algebra: Algebra<T>, state: ModelState<T>): void {
+  for (const tensors of [state.weights, state.gradients]) for (const t of tensors.values()) algebra.free(t);
+  for (const { codes, scales } of state.packed?.values() ?? []) for (const t of [codes, scales]) algebra.free(t);
+  for (const { cos, sin } of state.rope.values()) for (const t of [cos, sin]) algebra.free(t);
+}
+
+/** A weight's values, whatever it is stored in. */
+export function weightValues<T>(algebra: Algebra<T>, state: ModelState<T>, name: string): Float32Array {
+  const packed = state.packed?.get(name);
+  const whole = packed === undefined ? state.weights.get(name)! : unpacked(algebra, packed);
+  const values = algebra.read(whole);
+  if (packed !== undefined) algebra.free(whole);
+  return values;
 }
 
 /** Tables of every RoPE op for so many positions, by `ropeKey`. */

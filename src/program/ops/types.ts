@@ -22,6 +22,8 @@ export interface OpContext<T> {
   readonly rope: (op: Op) => { readonly cos: T; readonly sin: T };
   /** A weight by the name pattern in the layer kind. */
   readonly weight: (name: string) => T;
+  /** A weight that is stored in fewer bits, as a new tensor; undefined for others. */
+  readonly unpacked?: ((name: string) => T | undefined) | undefined;
   /** Where its gradient adds up; undefined for frozen weights. */
   readonly gradient: (name: string) => T | undefined;
   /** Activations and their gradients are rounded to this after every op; undefined: fp32. */

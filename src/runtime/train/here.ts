@@ -2,6 +2,7 @@
 import {
   applyUpdate,
   formats,
+  freeState,
   type ModelState,
   makeOptimizer,
   makeState,
@@ -12,6 +13,7 @@ import {
   refreshWeights,
   sharesWeights,
   storedWeights,
+  weightValues,
 } from "../../program/index.js";
 import type { Handle } from "../backend/index.js";
 import type { Batch, NamedTensor } from "../interfaces.js";
@@ -50,13 +52,6 @@ export const openHere: OpenExecutor = async (input, start) => {
   refreshWeights(algebra, state, optimizer);
   const other = await makeOther(input, state);
 
-  const release = (s: ModelState<Handle>): void => {
-    for (const tensors of [s.weights, s.gradients]) for (const t of tensors.values()) algebra.free(t);
-    for (const { cos, sin } of s.rope.values()) {
-      algebra.free(cos);
-      algebra.free(sin);
-    }
-  };
   const read = (prefix: string, tensors: ReadonlyMap<string, Handle>): NamedTensor[] =>
     [...tensors].map(([name, t]) => ({ name: prefix + name, shape: t.shape, values: algebra.read(t) }));
 
@@ -103,15 +98,17 @@ export const openHere: OpenExecutor = async (input, start) => {
       ...storedWeights(graph).map(({ name, spec }) => ({
         name: `weight/${name}`,
         shape: spec.shape,
-        values: algebra.read(optimizer.masters.get(name) ?? state.weights.get(name)!),
+        values: optimizer.masters.has(name)
+          ? algebra.read(optimizer.masters.get(name)!)
+          : weightValues(algebra, state, name),
       })),
       ...(which === "all" ? [...read("m/", optimizer.m), ...read("v/", optimizer.v)] : []),
     ],
     begin: () => meter.reset(),
     peak: () => meter.peak,
     async close() {
-      if (other !== undefined && other.weights !== state.weights) release(other);
-      release(state);
+      if (other !== undefined && other.weights !== state.weights) freeState(algebra, other);
+      freeState(algebra, state);
       for (const tensors of [optimizer.m, optimizer.v, optimizer.masters])
         for (const t of tensors.values()) algebra.free(t);
     },

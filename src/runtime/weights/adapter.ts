@@ -14,7 +14,9 @@ import { writeSafetensors } from "./safetensors.js";
 const loraName = /^(?:base_model\.model\.)?(.*)\.lora_([AB])\.(?:default\.)?weight$/;
 
 export function splitAdapter(weights: readonly NamedTensor[]): { base: NamedTensor[]; lora: NamedTensor[] } {
-  const lora = weights.filter((w) => loraName.test(w.name));
+  const lora = weights
+    .filter((w) => loraName.test(w.name))
+    .map((w) => ({ ...w, name: w.name.replace(/^base_model\.model\./, "") }));
   return { base: weights.filter((w) => !loraName.test(w.name)), lora };
 }
 
