@@ -6,6 +6,7 @@ import { type Head, headAt, headLoss, headOf, nextToken } from "./head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "./layer.js";
 import { type Packed, unpacked } from "./nf4.js";
 import type { OpContext } from "./ops/index.js";
+import type { Routing } from "./ops/route.js";
 import type { KeyValueCache } from "./ops/types.js";
 import { ropeKey } from "./rope-tables.js";
 
@@ -26,6 +27,8 @@ export interface ModelState<T> {
   readonly gradients: ReadonlyMap<string, T>;
   /** Frozen weights in 4 bits, which have no entry among `weights`. */
   readonly packed?: ReadonlyMap<string, Packed<T>> | undefined;
+  /** Mixture of experts: where the tokens of the last micro-batch went. */
+  readonly routing?: Routing | undefined;
   /** cos and sin tables by `ropeKey`. */
   readonly rope: ReadonlyMap<string, { readonly cos: T; readonly sin: T }>;
   readonly round?: RoundFormat | undefined;
@@ -41,10 +44,10 @@ export function layerNumbers(graph: ModelGraph): readonly number[] {
 }
 
 /** Full name under which a weight is stored. */
-export function weightKey(kind: LayerKind, weight: string, layer: number): string {
+export function weightKey(kind: LayerKind, weight: string, layer: number, expert = 0): string {
   const spec = kind.weights[weight] ?? Object.values(kind.weights).find((w) => w.name === weight);
   if (spec === undefined) throw new Error(`layer kind ${kind.id} has no weight ${weight}`);
-  return fill(spec.tiedTo ?? spec.name, layer);
+  return fill(spec.tiedTo ?? spec.name, layer).replaceAll("{expert}", String(expert));
 }
 
 const droppedOf = (layer: RecomputeLayer | undefined): Dropped =>
@@ -70,7 +73,7 @@ export function contexts<T>(
     positions: batch.positions,
     segments: batch.segments,
     rope: (op) => state.rope.get(ropeKey(op))!,
-    weight: (name) => state.weights.get(weightKey(kindAt(i), name, numbers[i]!))!,
+    weight: (name, expert) => state.weights.get(weightKey(kindAt(i), name, numbers[i]!, expert))!,
     unpacked: (name) => {
       const packed = state.packed?.get(weightKey(kindAt(i), name, numbers[i]!));
       if (packed === undefined) return undefined;
@@ -80,9 +83,17 @@ export function contexts<T>(
     },
     round: state.round,
     cache: caches[i],
-    gradient: (name) => state.gradients.get(weightKey(kindAt(i), name, numbers[i]!)),
+    gradient: (name, expert) => state.gradients.get(weightKey(kindAt(i), name, numbers[i]!, expert)),
+    routing: routingAt(state, i),
   });
   return { kindAt, contextOf };
+}
+
+function routingAt<T>({ routing }: ModelState<T>, i: number): OpContext<T>["routing"] {
+  if (routing === undefined) return undefined;
+  const layer = routing.layers.get(i) ?? {};
+  routing.layers.set(i, layer);
+  return { layer, auxScale: routing.auxScale };
 }
 
 const release = <T>(algebra: Algebra<T>, saved: LayerSaved<T>): void => {

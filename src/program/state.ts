@@ -16,7 +16,11 @@ export function storedWeights(graph: ModelGraph): readonly NamedWeight[] {
   return graph.stack.flatMap((id, i) =>
     Object.values(graph.kinds[id]!.weights)
       .filter((spec) => spec.tiedTo === undefined)
-      .map((spec) => ({ name: spec.name.replaceAll("{layer}", String(numbers[i])), spec })),
+      .flatMap((spec) => {
+        const name = spec.name.replaceAll("{layer}", String(numbers[i]));
+        const experts = name.includes("{expert}") ? spec.copies : 1;
+        return Array.from({ length: experts }, (_, e) => ({ name: name.replaceAll("{expert}", String(e)), spec }));
+      }),
   );
 }
 
@@ -59,7 +63,11 @@ export function makeState<T>(
     weights.set(weight.name, algebra.floats(value(weight), shape));
     if (trained && trainable) gradients.set(weight.name, algebra.zeros(shape));
   }
-  const some = packed.size === 0 ? {} : { packed };
+  const routes = Object.values(graph.kinds).some((kind) => kind.ops.some((op) => op.kind === "router"));
+  const some = {
+    ...(packed.size === 0 ? {} : { packed }),
+    ...(routes ? { routing: { layers: new Map(), auxScale: 0 } } : {}),
+  };
   return { graph, weights, gradients, ...some, rope: makeRope(algebra, graph, positions) };
 }
 

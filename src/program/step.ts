@@ -1,5 +1,6 @@
 /** The rest of an optimizer step, after its micro-batches: norm, clipping, update. */
 import type { Algebra } from "./algebra.js";
+import { moveBiases } from "./balance.js";
 import type { MicroBatch, ModelState } from "./model.js";
 import { type NamedWeight, storedWeights } from "./state.js";
 
@@ -118,6 +119,7 @@ export function applyUpdate<T>(
       }
     }
     refreshWeights(algebra, state, optimizer);
+    moveBiases(algebra, state);
   }
   for (const g of state.gradients.values()) algebra.clear(g);
   return norm;

@@ -60,7 +60,6 @@ describe("nf4", () => {
 
 const known = <T>(value: T) => ({ value, from: "default" as const });
 const spec = specOf(
-  "m",
   "architecture = llama, layers = 2, hidden = 32, heads = 4, kv_heads = 2, ffn = 48, vocab = 29, context_length = 24",
 );
 const base = buildGraph(spec);

@@ -93,11 +93,54 @@ cases = [
     *[{"objective": "distill", "options": {"divergence": d, "temperature": t, "hardLabels": h}, **distill(d, t, h)}
       for d, t, h in [("forward_kl", 1.0, 0.0), ("forward_kl", 2.0, 0.1), ("reverse_kl", 1.5, 0.0), ("js", 2.0, 0.3)]],
 ]
+def experts(name, aux):
+    """Mixture of experts: the mean cross-entropy, and the auxiliary loss of transformers layer by layer."""
+    from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
+
+    model = load(name)
+    out = model(tokens, output_router_logits=True) if aux else model(tokens)
+    loss = (F.cross_entropy(out.logits.flatten(0, 1), targets.flatten(), reduction="none") * mask.flatten()).sum() / mask.sum()
+    balance = 0.0
+    if aux:
+        each = [load_balancing_loss_func((l,), model.config.num_local_experts, model.config.num_experts_per_tok) for l in out.router_logits]
+        balance = sum(each) / len(each)
+        (loss + aux * balance).backward()
+        balance = balance.item()
+    else:
+        loss.backward()
+    grads = {}
+    for key, value in convert(model, {k: p.grad for k, p in model.named_parameters() if p.grad is not None}).items():
+        wave = torch.cos(torch.arange(value.numel(), dtype=torch.float64) * 0.7)
+        grads[key] = [value.double().norm().item(), (value.double().flatten() * wave).sum().item()]
+    return {"model": name, "aux": aux, "loss": loss.item(), "balance": balance, "gradients": grads}
+
+
+def convert(model, grads):
+    """Gradients under the names that checkpoints have: transformers 5 keeps the experts of a layer in two tensors."""
+    out = {}
+    for key, g in grads.items():
+        if key.endswith("experts.gate_up_proj") or key.endswith("experts.down_proj"):
+            base = key.rsplit(".", 1)[0]
+            mixtral = model.config.model_type == "mixtral"
+            base = base.replace(".mlp.", ".block_sparse_moe.") if mixtral else base
+            for e in range(g.shape[0]):
+                if key.endswith("gate_up_proj"):
+                    half = g.shape[1] // 2
+                    out[f"{base}.{e}.{'w1' if mixtral else 'gate_proj'}.weight"] = g[e, :half].contiguous()
+                    out[f"{base}.{e}.{'w3' if mixtral else 'up_proj'}.weight"] = g[e, half:].contiguous()
+                else:
+                    out[f"{base}.{e}.{'w2' if mixtral else 'down_proj'}.weight"] = g[e].contiguous()
+        else:
+            out[key.replace(".mlp.gate.", ".block_sparse_moe.gate.") if model.config.model_type == "mixtral" else key] = g
+    return out
+
+
 rewards = torch.tensor([1.0, 0, 0, 1, 0.5, 0.5, 0.5, 0.5, 1, 2, 3, 4])
 groups = rewards.view(-1, 4)
 std = groups.std(1, keepdim=True)
 (here / "fixtures" / "objectives.json").write_text(json.dumps({
     "torch": torch.__version__, "tokens": seq.tolist(), "starts": starts, "ends": ends, "advantages": advantages.tolist(), "cases": cases,
+    "experts": [experts("mixtral", 0.02), experts("qwen3_moe", 0.0), experts("deepseek_v2", 0.0), experts("deepseek_v3", 0.0)],
     "groups": {"rewards": rewards.tolist(), "size": 4, "scaled": ((groups - groups.mean(1, keepdim=True)) / (std + 1e-4)).flatten().tolist(),
                "plain": (groups - groups.mean(1, keepdim=True)).flatten().tolist()},
 }, separators=(",", ":")) + "\n")

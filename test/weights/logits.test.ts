@@ -18,6 +18,8 @@ import { checkText } from "../checker/helpers.js";
 const fixtures = join(import.meta.dirname, "fixtures");
 /** Those that the executor computes. */
 const families = [
+  "deepseek_v2",
+  "deepseek_v3",
   "gemma2",
   "gemma3",
   "gpt2",
@@ -27,11 +29,13 @@ const families = [
   "llama_linear",
   "llama_yarn",
   "mistral",
+  "mixtral",
   "olmo2",
   "phi",
   "phi3",
   "qwen2",
   "qwen3",
+  "qwen3_moe",
   "smollm",
 ];
 

@@ -1,3 +1,4 @@
+import { balanced, balanceOf } from "../balance.js";
 import { microBatchStep } from "../model.js";
 import { putBatch } from "../step.js";
 import { type ObjectiveProgram, weightSum } from "./types.js";
@@ -11,10 +12,14 @@ export const likelihood: ObjectiveProgram = {
   heldOut: "next token",
   micro({ algebra, policy, batch, recompute, scale }) {
     const there = putBatch(algebra, batch);
-    const losses = microBatchStep(algebra, policy, there, recompute, scale);
+    const weight = weightSum(batch);
+    const losses = balanced(policy, (scale ?? 0) * weight, () =>
+      microBatchStep(algebra, policy, there, recompute, scale),
+    );
     const values = algebra.read(losses);
     algebra.free(losses);
     there.free();
-    return { losses: values };
+    const sums = Object.fromEntries(Object.entries(balanceOf(policy)).map(([name, value]) => [name, value * weight]));
+    return { losses: values, sums };
   },
 };

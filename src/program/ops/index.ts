@@ -4,6 +4,7 @@ import { attention } from "./attention.js";
 import { collective } from "./collective.js";
 import { embedding } from "./embedding.js";
 import { linear } from "./linear.js";
+import { combine, dispatch, groupedLinear, router } from "./moe.js";
 import { norm } from "./norm.js";
 import { activation, add, dropout, gatedActivation, scale, softcap } from "./pointwise.js";
 import { rope } from "./rope.js";
@@ -18,12 +19,16 @@ export const opPrograms: Readonly<Partial<Record<OpKind, OpProgram>>> = {
   add,
   attention,
   collective,
+  combine,
+  dispatch,
   dropout,
   embedding,
   gated_activation: gatedActivation,
+  grouped_linear: groupedLinear,
   linear,
   norm,
   rope,
+  router,
   scale,
   softcap,
 };

@@ -1,6 +1,7 @@
 import type { Op } from "../../model/graph.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
 import type { RankLinks } from "../parallel/types.js";
+import type { LayerRouting } from "./route.js";
 
 /** Keys and values of the tokens before, while generating. */
 export interface KeyValueCache<T> {
@@ -20,12 +21,14 @@ export interface OpContext<T> {
   readonly segments: T | undefined;
   /** cos and sin [positions, rotary / 2] of a RoPE op. */
   readonly rope: (op: Op) => { readonly cos: T; readonly sin: T };
-  /** A weight by the name pattern in the layer kind. */
-  readonly weight: (name: string) => T;
+  /** A weight by the name pattern in the layer kind, and the number of its expert where it has one. */
+  readonly weight: (name: string, expert?: number) => T;
   /** A weight that is stored in fewer bits, as a new tensor; undefined for others. */
   readonly unpacked?: ((name: string) => T | undefined) | undefined;
   /** Where its gradient adds up; undefined for frozen weights. */
-  readonly gradient: (name: string) => T | undefined;
+  readonly gradient: (name: string, expert?: number) => T | undefined;
+  /** In layers of experts. */
+  readonly routing?: { readonly layer: LayerRouting; readonly auxScale: number } | undefined;
   /** Activations and their gradients are rounded to this after every op; undefined: fp32. */
   readonly round: RoundFormat | undefined;
   /** On one rank of several. */

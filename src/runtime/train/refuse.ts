@@ -28,6 +28,9 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
   const packed = Object.values(graph.kinds).some((k) => Object.values(k.weights).some((w) => w.stored !== undefined));
   if (worldSize(parallel) > 1 && packed)
     no("weights in 4 bits are on one worker, and its layout has more", "parallel = { data = 1 }");
+  const routes = Object.values(graph.kinds).some((k) => k.ops.some((op) => op.kind === "router"));
+  if (worldSize(parallel) > 1 && routes)
+    no("a mixture of experts is on one worker, and its layout has more", "parallel = { data = 1 }");
   for (const kind of Object.values(graph.kinds))
     for (const op of kind.ops) {
       const active = op.kind === "dropout" && Number(op.attrs.rate ?? op.attrs.p ?? 0) > 0;
