@@ -22,11 +22,14 @@ import {
 const cache = join(import.meta.dirname, "../../node_modules/.cache/llmp-test");
 
 /** The worker's program for tests; remove it after. */
-export function buildWorker(): { readonly file: string; readonly remove: () => void } {
+export function buildWorker(program = "../../src/runtime/parallel/worker.ts"): {
+  readonly file: string;
+  readonly remove: () => void;
+} {
   mkdirSync(cache, { recursive: true });
   const file = join(cache, `worker-${process.pid}-${Math.random().toString(36).slice(2)}.mjs`);
   buildSync({
-    entryPoints: [join(import.meta.dirname, "../../src/runtime/parallel/worker.ts")],
+    entryPoints: [join(import.meta.dirname, program)],
     bundle: true,
     platform: "node",
     format: "esm",

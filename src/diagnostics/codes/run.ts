@@ -38,6 +38,12 @@ export const run = define({
     message: "a worker of stage {stage} failed ({why}); all workers start again from the last checkpoint",
     since: "0.2",
   },
+  LLMP6007: {
+    severity: "error",
+    title: "A run's files cannot be written",
+    message: "cannot write {path}: {why}",
+    since: "0.2",
+  },
   LLMP6101: {
     severity: "error",
     title: "A tokenizer cannot be read",

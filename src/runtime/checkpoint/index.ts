@@ -1,3 +1,4 @@
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { CheckpointStore } from "../interfaces.js";
 import { type ExportOptions, exportModel } from "./final.js";
@@ -19,4 +20,13 @@ export function openCheckpoints(options: StageStoreOptions): CheckpointStore {
     export: async (weights, graph) =>
       exportModel(weights, graph, { ...options, folder: join(options.stageFolder, "final") }),
   };
+}
+
+/** Before a run that starts anew: the earlier run's checkpoints get another name (those of one run are kept). */
+export function setAside(stageFolder: string): void {
+  const folder = join(stageFolder, "checkpoints");
+  if (!existsSync(folder)) return;
+  const aside = join(stageFolder, "checkpoints.earlier");
+  rmSync(aside, { recursive: true, force: true });
+  renameSync(folder, aside);
 }

@@ -52,8 +52,13 @@ export function openMetrics(runFolder: string): MetricsSink {
       events.scalars(metrics.step, scalarsOf(metrics));
     },
     event(event) {
-      if (event.kind === "stage") of(event.stage, event.startStep);
-      else if (event.kind === "evaluate")
+      if (event.kind === "stage") {
+        // A stage that starts again in the same run, after a worker failed.
+        files.get(event.stage)?.jsonl.close();
+        files.get(event.stage)?.events.close();
+        files.delete(event.stage);
+        of(event.stage, event.startStep);
+      } else if (event.kind === "evaluate")
         of(event.stage).events.scalars(
           event.step,
           Object.fromEntries(Object.entries(event.losses).map(([name, loss]) => [`eval/${name}`, loss])),

@@ -1,19 +1,20 @@
 /** A plan's stages, one after the other, in a run folder (DESIGN section 7). */
 
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Pipeline, Stage } from "../../checker/pipeline.js";
-import { runCodes } from "../../diagnostics/index.js";
+import { type Diagnostic, runCodes } from "../../diagnostics/index.js";
 import { writeWhole } from "../../files/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import { hfConfigText, toHfConfig } from "../../model/index.js";
 import type { Plan, StagePlan } from "../../planner/plan.js";
 import { numberOf, objectivePrograms } from "../../program/index.js";
 import { type Backend, startBackend } from "../backend/index.js";
-import { openCheckpoints } from "../checkpoint/index.js";
+import { openCheckpoints, setAside } from "../checkpoint/index.js";
 import { worldSize } from "../collectives/index.js";
 import { openSource } from "../data/index.js";
 import { fail, RunFailure } from "../failure.js";
+import type { MetricsSink } from "../interfaces.js";
 import { openMetrics, recordRun } from "../metrics/index.js";
 import { onWorkers, WorkerFailure } from "../parallel/index.js";
 import { openRewards } from "../rewards/index.js";
@@ -64,10 +65,9 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
     refuse(stage, stagePlan, precision, frozen);
     return { stage, stagePlan, precision, graph, beside: { ...beside, graph: frozen } };
   });
-  mkdirSync(options.folder, { recursive: true });
-  writeWhole(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
-  recordRun(options.folder, "running");
-  const metrics = openMetrics(options.folder);
+  const stageFolders = plan.stages.map((s) => join(options.folder, s.name));
+  const resume = options.resume === true;
+  const metrics = writing(options.folder, () => openFolder(plan, options.folder, stageFolders, resume));
   const summaries: StageSummary[] = [];
   const tell = (event: RunEvent): RunEvent => {
     metrics.event(event);
@@ -101,10 +101,12 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         yield tell({ kind: "message", level: "warning", text: `${d.code}: ${d.message}` });
       const weights = opened.store;
       const adapter = stage.adapter === undefined ? undefined : pipeline.adapters[stage.adapter.value];
+      const damaged: Diagnostic[] = [];
       const checkpoints = openCheckpoints({
         stageFolder: join(options.folder, stage.name),
         planHash: plan.hash,
         ...(adapter === undefined ? {} : { adapter, baseModel: stage.model.value }),
+        onDiagnostic: (d) => damaged.push(d),
         files: { ...tokenizer.files(), "config.json": hfConfigText(toHfConfig(spec, "float32")) },
       });
       const workers = worldSize(stagePlan.parallel) > 1;
@@ -123,9 +125,11 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         ...(options.steps === undefined ? {} : { steps: options.steps }),
         ...(options.stop === undefined ? {} : { stop: options.stop }),
       };
-      const training = outliving(input, options.resume === true);
+      const training = outliving(input, resume);
       for (;;) {
         const next = await training.next();
+        for (const d of damaged.splice(0))
+          yield tell({ kind: "message", level: "warning", text: `${d.code}: ${d.message}` });
         if (next.done === true) {
           summaries.push(next.value);
           break;
@@ -141,12 +145,66 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
     recordRun(options.folder, options.stop?.aborted === true ? "stopped" : "done");
     await metrics.summary(summary);
     yield tell({ kind: "done", summary });
-  } catch (error) {
-    recordRun(options.folder, "failed", error instanceof RunFailure ? error.diagnostic.message : String(error));
+  } catch (thrown) {
+    const error = asFailure(options.folder, thrown);
+    // Where the disk is full, the record may fail too: the cause is what counts.
+    quietly(() =>
+      recordRun(options.folder, "failed", error instanceof RunFailure ? error.diagnostic.message : String(error)),
+    );
+    await metrics.close().catch(() => {});
     throw error;
-  } finally {
-    await metrics.close();
   }
+  await metrics.close();
+}
+
+/** A run that does not go on from an earlier one sets its checkpoints aside: resuming must find this run's only. */
+function openFolder(plan: Plan, folder: string, stageFolders: readonly string[], resume: boolean): MetricsSink {
+  mkdirSync(folder, { recursive: true });
+  if (!resume) for (const stage of stageFolders) setAside(stage);
+  const file = join(folder, "plan.json");
+  if (!resume || !existsSync(file)) writeWhole(file, `${JSON.stringify(plan, null, 2)}\n`);
+  recordRun(folder, "running");
+  return openMetrics(folder);
+}
+
+const writing = <T>(folder: string, work: () => T): T => {
+  try {
+    return work();
+  } catch (error) {
+    throw asFailure(folder, error);
+  }
+};
+
+const quietly = (work: () => void): void => {
+  try {
+    work();
+  } catch {
+    // Told already.
+  }
+};
+
+const full: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full",
+  EDQUOT: "the quota is used up",
+  EFBIG: "the file would be larger than allowed",
+  EROFS: "the disk can only be read",
+  EACCES: "no permission",
+  EPERM: "no permission",
+};
+
+/** A disk that takes no more is the environment's fault, not ours. */
+function asFailure(folder: string, error: unknown): unknown {
+  const { code, path } = error as NodeJS.ErrnoException;
+  const why = code === undefined ? undefined : full[code];
+  if (error instanceof RunFailure || why === undefined) return error;
+  return new RunFailure(
+    runCodes.report(
+      "LLMP6007",
+      undefined,
+      { path: path ?? folder, why },
+      { hints: ["then `llmp run --resume` goes on from the last checkpoint"] },
+    ),
+  );
 }
 
 /** A stage that goes on from its last checkpoint when a worker fails. */

@@ -1,0 +1,104 @@
+/** Plan equivalence: any layout of any small pipeline gives the plain program's loss curve and final weights. */
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { ModelGraph } from "../../src/model/graph.js";
+import type { ParallelPlan, RecomputeLayer } from "../../src/planner/plan.js";
+import { scheduleKinds, scheduleTraits } from "../../src/planner/schedule/index.js";
+import { Pool } from "../../src/runtime/parallel/index.js";
+import { alone, buildWorker, compare, graphOf } from "./helpers.js";
+
+const { file, remove } = buildWorker();
+let pool: Pool;
+beforeAll(async () => {
+  pool = await Pool.start(4, file);
+});
+afterAll(async () => {
+  await pool.end();
+  remove();
+});
+
+/** Every block of the model: biases, learned positions, transposed matrices, caps, windows, norms of all kinds, parallel blocks. */
+const models = [
+  "architecture = llama, kv_heads = 2",
+  "architecture = gpt2",
+  "architecture = qwen2, kv_heads = 2, attention_bias = qkv, tied_embeddings = true",
+  "architecture = qwen3, kv_heads = 2, head_dim = 8",
+  "architecture = gemma2, kv_heads = 2, head_dim = 8, sliding_window = 5, attention_softcap = 20, final_softcap = 10",
+  "architecture = olmo2",
+  "architecture = phi",
+];
+const layers = 4;
+const graphs = new Map<string, ModelGraph>();
+const graphAt = (model: string): ModelGraph => {
+  const graph =
+    graphs.get(model) ??
+    graphOf(`${model}, layers = ${layers}, hidden = 32, heads = 4, ffn = 48, vocab = 67, context_length = 16`);
+  graphs.set(model, graph);
+  return graph;
+};
+
+const degree = fc.constantFrom(1, 2);
+const parallel: fc.Arbitrary<ParallelPlan> = fc
+  .record({
+    data: fc.constantFrom(1, 2, 3, 4),
+    tensor: degree,
+    pipeline: degree,
+    context: degree,
+    sequence: fc.boolean(),
+    shard: fc.constantFrom("none" as const, "zero1" as const, "zero2" as const, "zero3" as const, "hsdp" as const),
+    schedule: fc.constantFrom(...scheduleKinds),
+    micro_batch: fc.constantFrom(1, 2),
+    accumulation: fc.constantFrom(1, 2, 4),
+  })
+  .filter((p) => p.data * p.tensor * p.pipeline * p.context <= 4)
+  .map((p) => {
+    const traits = scheduleTraits(p.schedule);
+    const staged = p.pipeline > 1;
+    const ranks = p.data * p.context;
+    const shard = p.shard === "hsdp" && ranks !== 4 ? "zero3" : p.shard;
+    return {
+      ...alone,
+      ...p,
+      shard,
+      shard_group: shard === "hsdp" ? 2 : shard === "zero3" ? ranks : 1,
+      sequence: p.sequence && p.tensor > 1,
+      virtual: staged ? traits.virtual.min : 1,
+      schedule: staged ? p.schedule : ("1f1b" as const),
+      accumulation: staged ? 4 : p.accumulation,
+    };
+  });
+
+interface Choice {
+  readonly mode: RecomputeLayer["mode"];
+  readonly drop: readonly boolean[];
+}
+const choice: fc.Arbitrary<Choice> = fc.record({
+  mode: fc.constantFrom("none" as const, "full" as const, "ops" as const),
+  drop: fc.array(fc.boolean(), { minLength: 16, maxLength: 16 }),
+});
+
+const recomputeOf = (graph: ModelGraph, choices: readonly Choice[]): RecomputeLayer[] =>
+  choices.map(({ mode, drop }, i) => {
+    const ops = graph.kinds[graph.stack[i + 1]!]!.ops.filter((_, j) => drop[j % drop.length]).map((op) => op.id);
+    return { layer: i + 1, mode, ops: mode === "ops" ? ops : [], offload: [] };
+  });
+
+it("random layouts of random pipelines compute what the plain program computes", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...models),
+      parallel,
+      fc.array(choice, { minLength: layers, maxLength: layers }),
+      fc.boolean(),
+      fc.constantFrom("adamw" as const, "sgd" as const),
+      async (model, layout, choices, segments, optimizer) => {
+        const graph = graphAt(model);
+        const recompute = recomputeOf(graph, choices);
+        const d = await compare({ graph, parallel: layout, recompute, optimizer, length: 16, segments }, pool);
+        expect(d.loss).toBeLessThan(1e-5);
+        expect(d.weights).toBeLessThan(1e-5);
+      },
+    ),
+    { numRuns: Number(process.env.LLMP_TEST_RUNS ?? 12), endOnFailure: true },
+  );
+}, 120_000);
