@@ -20,6 +20,7 @@ const { source } = await openTest({
 });
 const stage = {
   name,
+  objective: { kind: "pretrain", options: {} },
   seed: known(7),
   save: known({ unit: "steps", amount: 2 }),
   optimizer: known({

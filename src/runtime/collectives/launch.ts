@@ -38,7 +38,12 @@ export function launch<T>(options: LaunchOptions<T>): Team {
     }
   }
   let failure: Error | undefined;
-  const workers = ports.map((mine, rank) => {
+  /** A rank that waits for the failed one wakes; one that waits for its next task would wait for ever. */
+  const stop = (): void => {
+    abortAll(flags);
+    for (const worker of workers) void worker.terminate();
+  };
+  const workers: readonly Worker[] = ports.map((mine, rank) => {
     const links: Links = { rank, size, ports: mine, counters };
     const worker = new Worker(options.file, {
       workerData: { links, data: options.data(rank) },
@@ -50,7 +55,7 @@ export function launch<T>(options: LaunchOptions<T>): Team {
       // A rank that only reports "another worker failed" must not hide the cause.
       const own = error instanceof Error ? error : new Error(String(error));
       if (failure === undefined || /another worker failed/.test(failure.message)) failure = own;
-      abortAll(flags);
+      stop();
     });
     return worker;
   });
@@ -60,7 +65,7 @@ export function launch<T>(options: LaunchOptions<T>): Team {
         worker.on("exit", (code) => {
           if (code !== 0) {
             failure ??= new Error(`a worker ended with status ${code}`);
-            abortAll(flags);
+            stop();
           }
           resolve();
         });
