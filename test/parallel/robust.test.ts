@@ -13,10 +13,9 @@ import { plan as makePlan } from "../../src/planner/index.js";
 import { readMetrics } from "../../src/runtime/metrics/index.js";
 import { runPlan } from "../../src/runtime/train/index.js";
 import type { RunEvent } from "../../src/runtime/types.js";
-import { built } from "../built.js";
+import { program } from "../built.js";
 import { buildWorker } from "./helpers.js";
 
-const program = built();
 const root = mkdtempSync(path.join(tmpdir(), "llmp-robust-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
