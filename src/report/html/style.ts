@@ -4,7 +4,7 @@ export const style = `
 @media(prefers-color-scheme:dark){:root{--bg:#0d1117;--fg:#e6edf3;--dim:#9aa4af;--line:#30363d;--card:#161b22;--good:#56d364;--bad:#ff7b72;--accent:#58a6ff}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
-main{max-width:920px;margin:0 auto;padding:1rem 1rem 4rem}p,h1,td,figcaption{overflow-wrap:anywhere}.num,.shape{overflow-wrap:normal}
+main{max-width:920px;margin:0 auto;padding:1rem 1rem 4rem}p,h1,figcaption{overflow-wrap:anywhere}
 h1{font-size:1.4rem;margin:.5rem 0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line);padding-bottom:.25rem}h3{font-size:1rem;margin:1.4rem 0 .4rem}
 a{color:var(--accent)}nav a{margin-right:1rem}
 .dim{color:var(--dim)}.good{color:var(--good)}.bad{color:var(--bad)}
@@ -20,7 +20,7 @@ figure{margin:1rem 0}figcaption{margin-bottom:.4rem}.chart{overflow-x:auto}.char
 details{margin:.4rem 0}summary{cursor:pointer;color:var(--dim)}
 .scroll{overflow-x:auto;position:relative}table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}caption{text-align:left;color:var(--dim);padding:.2rem 0}
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}.num{text-align:right;white-space:nowrap}
-caption{font-size:.85rem}.decisions td:nth-child(3){min-width:14rem}.tensors th[scope=row]{font-weight:400;white-space:nowrap}.tensors code{overflow-wrap:normal}.shape{white-space:nowrap}.group th{padding-top:.8rem;color:var(--dim);font-weight:600}
+caption{font-size:.85rem}.decisions td:nth-child(n+3){min-width:13rem}.tensors th[scope=row]{font-weight:400;white-space:nowrap}.tensors code{overflow-wrap:normal}.shape{white-space:nowrap}.group th{padding-top:.8rem;color:var(--dim);font-weight:600}
 dl{margin:.3rem 0;display:grid;grid-template-columns:max-content 1fr;gap:.1rem .6rem;color:var(--dim)}dd{margin:0}
 pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.8rem;overflow-x:auto;font:.85rem/1.45 ui-monospace,SFMono-Regular,Menlo,monospace}
 .stale{opacity:.55}.live{position:sticky;top:0;z-index:5;background:var(--bg);border-bottom:1px solid var(--line);padding:.4rem 0;margin:0;font-size:.85rem}

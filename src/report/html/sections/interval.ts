@@ -17,11 +17,12 @@ export function intervalSection(stage: StagePlan, chart: Chart): Html {
     { what: "peak memory", predicted: memory.peak_bytes, interval: interval.peak_bytes, show: formatBytes },
     { what: "step time", predicted: time.step_seconds, interval: interval.step_seconds, show: formatSeconds },
     { what: "calendar time", predicted: time.total_seconds, interval: interval.total_seconds, show: formatSeconds },
-    cost.usd === null || interval.usd === null
+    // What costs nothing has no share of itself.
+    cost.usd === null || interval.usd === null || cost.usd === 0
       ? undefined
       : { what: "cost", predicted: cost.usd, interval: interval.usd, show: formatUsd },
   ];
-  const rows = all.filter((r) => r !== undefined);
+  const rows = all.filter((r): r is Row => r !== undefined && r.predicted > 0);
   const bars = rows.map((r) => ({
     what: r.what,
     low: r.interval[0] / r.predicted - 1,

@@ -59,10 +59,14 @@ function overStep(stage: StagePlan, chart: Chart, kinds: readonly string[], colo
     memory.ranks[0] ?? { rank: 0, peak_bytes: 0 },
   );
   const name = peak === undefined ? "" : `peak ${formatBytes(memory.peak_bytes)}: ${memory.peak_at}`;
-  const right = top > moments.length / 2;
+  // About 6.4 px a bold character; the label stands where there is room for it.
+  const x = 64 + ((top + 0.5) / moments.length) * 776;
+  const room = name.length * 6.4;
+  const anchor = x + room <= 860 ? "start" : x - room >= 64 ? "end" : "middle";
+  const shift = anchor === "start" ? -20 : anchor === "end" ? 20 : 452 - x;
   return figure(
     "Memory over one step",
-    `${memory.ranks.length > 1 ? `on the fullest stage (${rank.rank})` : ""}; moments in order, not to scale; the dashed line is the device's capacity.`,
+    `${memory.ranks.length > 1 ? `on the fullest stage (${rank.rank}); ` : ""}moments in order, not to scale; the dashed line is the device's capacity.`,
     chart.render(`Memory over one step, ${name}, of ${formatBytes(memory.capacity_bytes)}`, {
       height: 320,
       marginTop: 34,
@@ -82,8 +86,8 @@ function overStep(stage: StagePlan, chart: Chart, kinds: readonly string[], colo
           y: () => (peak?.bytes ?? 0) / gib,
           text: (d: string) => d,
           dy: -18,
-          dx: right ? 20 : -20,
-          textAnchor: right ? "end" : "start",
+          dx: shift,
+          textAnchor: anchor,
           fontWeight: "bold",
           fill: "currentColor",
           stroke: "var(--bg)",
