@@ -89,7 +89,7 @@ function symbolsHold(symbols: readonly DocumentSymbol[]): void {
   const before = (a: { line: number; character: number }, b: { line: number; character: number }): boolean =>
     a.line < b.line || (a.line === b.line && a.character <= b.character);
   for (const s of symbols) {
-    expect(s.name).not.toBe("");
+    expect(s.name.trim()).not.toBe("");
     // Editors refuse a whole answer for one name outside its range.
     expect(before(s.range.start, s.selectionRange.start) && before(s.selectionRange.end, s.range.end)).toBe(true);
     symbolsHold(s.children ?? []);
@@ -134,6 +134,10 @@ test("any edits: every request is answered, within the text and in order", () =>
           expect((data[i] ?? 0) > 0 || (data[i + 1] ?? 0) >= (i === 0 ? 0 : 1)).toBe(true);
       },
     ),
-    { numRuns: Number(process.env.LLMP_FUZZ_RUNS ?? 120) },
+    {
+      numRuns: Number(process.env.LLMP_FUZZ_RUNS ?? 120),
+      // Found by longer runs: a block that has neither keyword nor name.
+      examples: [["train a {\n}\n", [{ at: 0.99, cut: 0, insert: 'A"' }], 0]],
+    },
   );
 });

@@ -39,10 +39,15 @@ export function documentSymbols(document: Document): readonly DocumentSymbol[] {
   });
 }
 
+/** Editors refuse a symbol without a name; half-written ones have none. */
 function nameOf(item: Item): string {
-  if (item.kind === "import") return item.path.value === "" ? "import" : item.path.value;
-  if (item.kind === "block") return item.name?.text ?? item.keyword.text;
-  return item.name.text === "" ? item.kind : item.name.text;
+  const names =
+    item.kind === "import"
+      ? [item.path.value]
+      : item.kind === "block"
+        ? [item.name?.text, item.keyword.text]
+        : [item.name.text];
+  return names.find((name) => name !== undefined && name.trim() !== "") ?? item.kind;
 }
 
 function entries(list: readonly Entry[], document: Document, base: number): DocumentSymbol[] {
@@ -52,7 +57,7 @@ function entries(list: readonly Entry[], document: Document, base: number): Docu
       entry.kind === "pair"
         ? entry.key.text
         : `from ${document.text.slice(base + entry.at.span.start, base + entry.at.span.end)}`;
-    if (name === "") return [];
+    if (name.trim() === "") return [];
     const body = entry.kind === "phase" ? entry.body : bodyOf(entry.value);
     return [
       {
