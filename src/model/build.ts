@@ -93,7 +93,7 @@ function embedding(m: ModelSpec, options: BuildOptions): LayerKind {
     b.op({ id: "scale", kind: "scale", inputs: [x], outputs: [scaled], attrs: { factor: Math.sqrt(h) } });
     x = scaled;
   }
-  return b.done("tokens", x);
+  return b.done("tokens", b.dropout("embed.dropout", x, h, m.dropout.value));
 }
 
 function decoder(m: ModelSpec, id: string, sliding: boolean, routed: boolean, options: BuildOptions): LayerKind {
@@ -102,16 +102,19 @@ function decoder(m: ModelSpec, id: string, sliding: boolean, routed: boolean, op
   const prefix = prefixOf(m);
   const norm = (name: string, x: string, weight: string): string =>
     b.norm(name, x, `${prefix}${weight}`, h, normAttrs(m), m.normBias.value);
-  const feed = (x: string): string => (routed ? moe(b, m, x, prefix) : mlp(b, m, x, prefix));
+  const rate = m.dropout.value;
+  const attend = (x: string): string => b.dropout("attn.dropout", attention(b, m, x, prefix, sliding), h, rate);
+  const feed = (x: string): string =>
+    b.dropout("mlp.dropout", routed ? moe(b, m, x, prefix) : mlp(b, m, x, prefix), h, rate);
   const x = b.tensor("x", h, "tokens", { sequence: 0 });
   const placement = m.normPlacement.value;
   const [first, second] = isGpt2(m) ? ["ln_1", "ln_2"] : ["input_layernorm", "post_attention_layernorm"];
   if (m.parallelBlock.value) {
     const n = norm("norm", x, first!);
-    const a = attention(b, m, n, prefix, sliding);
+    const a = attend(n);
     return b.done("x", b.add("out", b.add("attn.sum", x, a, h), feed(n), h));
   }
-  let a = attention(b, m, placement === "post" ? x : norm("attn.norm", x, first!), prefix, sliding);
+  let a = attend(placement === "post" ? x : norm("attn.norm", x, first!));
   if (placement !== "pre") a = norm("attn.post_norm", a, "post_attention_layernorm");
   const middle = b.add("attn.sum", x, a, h);
   const before = placement === "sandwich" ? "pre_feedforward_layernorm" : second!;

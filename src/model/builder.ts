@@ -164,13 +164,14 @@ export class LayerBuilder {
       this.tensor(`${id}.high`, outputs, rows),
       this.tensor(`${id}.scaled`, outputs, rows),
     ];
+    const dropped = this.dropout(`${id}.lora_dropout`, input, inputs, this.options.adapter.dropout.value, rows);
     this.op({
       id: `${id}.lora_A`,
       kind: "linear",
-      inputs: [input],
+      inputs: [dropped],
       outputs: [low],
       weights: [a],
-      saves: [input],
+      saves: [dropped],
       flopsPerToken: 2 * rank * inputs,
     });
     this.op({
@@ -215,6 +216,17 @@ export class LayerBuilder {
   #width(id: string, fallback: number): number {
     const width = this.#tensors[id]?.shape[1];
     return typeof width === "number" ? width : fallback;
+  }
+
+  /** With a rate of 0 there is no op. The backward needs which elements were kept. */
+  dropout(id: string, input: string, width: number, rate: number, rows: Dim = "tokens"): string {
+    if (rate === 0) return input;
+    const out = this.tensor(id, width, rows, { sequence: 0 });
+    const mask = this.tensor(`${id}.mask`, width, rows, { sequence: 0 }, "bool");
+    const adapter = id.endsWith(".lora_dropout");
+    const attrs = { rate, ...(adapter ? { adapter: true } : {}) };
+    this.op({ id, kind: "dropout", inputs: [input], outputs: [out], saves: [mask], attrs, splitBy: "sequence" });
+    return out;
   }
 
   add(id: string, a: string, b: string, width: number): string {

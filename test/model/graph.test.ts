@@ -230,6 +230,22 @@ describe("variants", () => {
     expect(tied.kinds.head?.weights["lm_head.weight"]?.tiedTo).toBe("model.embed_tokens.weight");
   });
 
+  test("dropout stands after the embedding, the attention and the MLP, and keeps a byte an element; 0 leaves no op", () => {
+    const ops = (graph: ModelGraph, kind: string) =>
+      graph.kinds[kind]!.ops.filter((op) => op.kind === "dropout").map((op) => op.id);
+    const graph = small("dropout = 10%");
+    expect([ops(graph, "embedding"), ops(graph, "dense")]).toEqual([
+      ["embed.dropout"],
+      ["attn.dropout", "mlp.dropout"],
+    ]);
+    expect(opOf(graph.kinds.dense!, "attn.dropout").attrs.rate).toBe(0.1);
+    const [kept, dropped] = [small(""), graph].map(
+      (g) => figuresOf(g, 64).kinds.find((k) => k.id === "dense")!.savedBytes,
+    );
+    expect(dropped! - kept!).toBe(2 * 32);
+    expect(ops(small(""), "dense")).toEqual([]);
+  });
+
   test("experts: top-k of the routed ones work, shared ones always, the first layers are dense, capacity is told", () => {
     const moe =
       "experts = 8, experts_per_token = 2, moe_ffn = 16, shared_experts = 2, dense_layers = 1, capacity_factor = 1.25";

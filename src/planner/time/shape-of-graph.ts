@@ -93,7 +93,10 @@ function shapeOfKind(graph: ModelGraph, kind: LayerKind): LayerShape {
     ...(moe === undefined ? {} : { moe }),
     ffn: mlp,
     gated: kind.ops.some((op) => op.kind === "gated_activation"),
-    dropout: kind.ops.some((op) => op.kind === "dropout" && (numberOf(op, "rate", "p", "probability") ?? 0.1) > 0),
+    dropout: kind.ops.some(
+      (op) =>
+        op.kind === "dropout" && op.attrs.adapter !== true && (numberOf(op, "rate", "p", "probability") ?? 0.1) > 0,
+    ),
     vocab: graph.vocab,
     small,
     smallTrainable,

@@ -33,8 +33,12 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
     no("a mixture of experts is on one worker, and its layout has more", "parallel = { data = 1 }");
   for (const kind of Object.values(graph.kinds))
     for (const op of kind.ops) {
-      const active = op.kind === "dropout" && Number(op.attrs.rate ?? op.attrs.p ?? 0) > 0;
-      if (active || (op.kind !== "cross_entropy" && opPrograms[op.kind] === undefined))
+      if (op.kind === "dropout" && Number(op.attrs.rate) > 0)
+        no(
+          `${op.attrs.adapter === true ? "the adapter" : "the model"} has dropout, which is not computed here`,
+          "`dropout = 0` there, or `llmp emit engine`",
+        );
+      if (op.kind !== "cross_entropy" && opPrograms[op.kind] === undefined)
         no(`the model has ${op.kind} (${op.id}), which is not trained here`, "`llmp emit engine`");
     }
 }

@@ -6,7 +6,7 @@ import type { Pipeline, Stage } from "../../checker/pipeline.js";
 import { type Diagnostic, runCodes } from "../../diagnostics/index.js";
 import { writeWhole } from "../../files/index.js";
 import type { ModelGraph } from "../../model/graph.js";
-import { hfConfigText, toHfConfig } from "../../model/index.js";
+import { hfConfigText, hfLosses, toHfConfig } from "../../model/index.js";
 import type { Plan, StagePlan } from "../../planner/plan.js";
 import { numberOf, objectivePrograms } from "../../program/index.js";
 import { type Backend, startBackend } from "../backend/index.js";
@@ -94,6 +94,13 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         },
       });
       for (const d of diagnostics) yield tell({ kind: "message", level: "warning", text: `${d.code}: ${d.message}` });
+      const losses = hfLosses(spec);
+      if (losses.length > 0)
+        yield tell({
+          kind: "message",
+          level: "warning",
+          text: `config.json cannot say ${losses.join(", ")} of model ${spec.name}: transformers' ${spec.architecture.value} will compute something else`,
+        });
       const places = { pipeline, root: options.root, runFolder: options.folder };
       const opened = openSourceWeights(initialSource(stage, places), graph);
       const other = beside === undefined ? undefined : openBeside(beside, stage, places);
