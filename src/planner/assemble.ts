@@ -4,7 +4,7 @@ import { figuresOf } from "../model/index.js";
 import { calendar, costPlan, findPrice } from "./cost/index.js";
 import { decisions } from "./explain/decisions.js";
 import { confidence, spreadOf } from "./explain/interval.js";
-import { meshOf, tensorPlacements } from "./layout/index.js";
+import { meshOf, statePlacements, tensorPlacements } from "./layout/index.js";
 import type { Alternative, ConfidenceInterval, StagePlan } from "./plan.js";
 import { summarise } from "./recompute/modes.js";
 import type { StageProblem } from "./search/problem.js";
@@ -73,7 +73,8 @@ export function assemble({ problem, result, choice, model, seconds }: Assembly):
     layout: {
       mesh,
       chunks: candidate.chunks,
-      tensors: tensorPlacements(policy, candidate.parallel, context.precision, mesh),
+      tensors: tensorPlacements(policy, candidate.parallel, context.precision),
+      states: statePlacements(candidate.parallel),
     },
     memory: { ...memory, fits: memory.fits && memory.peak_bytes <= capacity },
     time: { ...time, total_seconds: run.totalSeconds, goodput: run.goodput },

@@ -130,6 +130,8 @@ export interface LayoutPlan {
     readonly placement: Readonly<Record<string, string>>;
     readonly bytes_per_rank: Bytes;
   }[];
+  /** Axes over which gradients and optimizer states are sharded beyond their weights. */
+  readonly states?: { readonly gradients: readonly string[]; readonly optimizer: readonly string[] };
 }
 
 export interface MemoryPlan {

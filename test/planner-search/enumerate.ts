@@ -24,7 +24,7 @@ export const pick = <T>(next: () => number, from: readonly T[]): T => from[Math.
 export const merged = (pipeline: ReturnType<typeof pipelineOf>) =>
   mergeHardware(hardware, pipeline.accelerators, pipeline.instances);
 
-function* compositions(total: number, parts: number): Generator<number[]> {
+export function* compositions(total: number, parts: number): Generator<number[]> {
   if (parts === 1) {
     if (total >= 1) yield [total];
     return;

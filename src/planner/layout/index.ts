@@ -1,3 +1,3 @@
 export { type Chunks, type SplitInput, splitStack, toChunks } from "./chunks.js";
 export { meshOf } from "./mesh.js";
-export { tensorPlacements } from "./tensors.js";
+export { statePlacements, tensorPlacements } from "./tensors.js";

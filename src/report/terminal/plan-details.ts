@@ -29,6 +29,11 @@ export function layoutPage(s: StagePlan, paint: Paint): string {
         `    chunk ${String(i).padStart(3)} on rank ${String(c.rank).padStart(3)}: layers ${c.first}–${c.last}`,
       );
   }
+  const { states } = s.layout;
+  if (states !== undefined)
+    lines.push(
+      `  Sharded beyond their weights: gradients ${states.gradients.join(", ") || "nowhere"}; optimizer state ${states.optimizer.join(", ") || "nowhere"}`,
+    );
   const axes = [...new Set([...mesh.map((m) => m.axis), ...tensors.flatMap((t) => Object.keys(t.placement))])];
   const rows = [
     ["kind", "tensor", "shape", ...axes, "per rank"],
