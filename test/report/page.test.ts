@@ -19,7 +19,7 @@ import { root } from "../built.js";
 const large = `import "std/llama3"
 dataset web { source = "s3://corpus/web/*.parquet", field = "text", tokens = 15T }
 model m: llama3_1_405b { context_length = 8Ki }
-cluster c { provider = sagemaker, instance = ml.p5.48xlarge, count = 64 | 128, region = "us-east-1" }
+cluster c { provider = sagemaker, instance = ml.p5.48xlarge, count = 128 | 256, region = "us-east-1" }
 train base {
   objective = pretrain
   model     = m
