@@ -186,7 +186,7 @@ describe("engines on this machine", () => {
     const nowhere = { PATH: cwd, HOME: cwd, XDG_CACHE_HOME: cwd, LLMP_PYTHON: path.join(cwd, "no-python") };
     const { code, stderr } = await llmp(["run"], { cwd, env: nowhere });
     expect(stderr).toContain("LLMP5101");
-    expect(stderr).toContain("pip install");
+    expect(stderr).toContain("llmp doctor --fix trl");
     expect(code).toBe(3);
   });
 

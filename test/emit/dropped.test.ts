@@ -279,7 +279,10 @@ const bases = Object.keys(cases).filter((name) => name !== "local-llmp");
 
 const textOf = async (plan: Plan): Promise<string> => {
   const outcome = await emit("engine", plan);
-  if (outcome.value === undefined) return `refused: ${outcome.diagnostics.map((d) => d.message).join("; ")}`;
+  if (outcome.value === undefined) {
+    expect(new Set(outcome.diagnostics.map((d) => d.code))).toEqual(new Set(["LLMP5001"]));
+    return `refused: ${outcome.diagnostics.map((d) => `${d.message}: ${d.hints[0]}`).join("; ")}`;
+  }
   return outcome.value
     .filter((f) => !f.path.endsWith("README.md"))
     .map((f) => `${f.path}\n${f.text}`)

@@ -42,7 +42,6 @@ model tiny {
   tied_embeddings = true
 WEIGHTS
 }
-adapter small { kind = lora, rank = 4, alpha = 8, targets = all_linear }
 `;
 
 const stage = (body: string, engine: string): string => `${common.replace("WEIGHTS", '  weights = "init/first/final"')}
@@ -62,7 +61,6 @@ const bodies: Readonly<Record<string, string>> = {
   "pre-training with documents kept apart": "  objective = pretrain\n  data = both\n  packing = true",
   "fine-tuning on completions": "  objective = sft\n  data = chat",
   "fine-tuning on packed completions": "  objective = sft\n  data = chat\n  packing = true",
-  LoRA: "  objective = sft\n  data = chat\n  adapter = small",
   DPO: "  objective = dpo { beta = 0.1 }\n  data = pairs",
 };
 

@@ -24,7 +24,8 @@ import type { Plan, StagePlan } from "../../planner/plan.js";
 import { openMetrics, recordRun } from "../../runtime/metrics/index.js";
 import { type RunEvent, RunFailure, type RunSummary, type StepMetrics } from "../../runtime/types.js";
 import { handOver } from "../data/hand-over.js";
-import { engineFolder, findPython, moduleOf } from "./python.js";
+import { installableEngines } from "./install.js";
+import { findPython, moduleOf } from "./python.js";
 
 export interface EngineRunOptions {
   /** Folder of the `.llmp` file: paths of local data start there. */
@@ -98,7 +99,9 @@ async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<R
           { engine: stage.engine, python: "python3", module: moduleOf(stage.engine) },
           {
             hints: [
-              `python3 -m venv ${engineFolder(stage.engine)} && ${engineFolder(stage.engine)}/bin/pip install ${(loweringOf(stage.engine)?.requirements ?? []).join(" ")}`,
+              installableEngines.includes(stage.engine)
+                ? `llmp doctor --fix ${stage.engine} makes an environment for it`
+                : `llmp cannot install ${stage.engine}: its packages come with its maker's images`,
               "or name a Python that has it: LLMP_PYTHON=/path/to/python",
             ],
           },

@@ -122,4 +122,10 @@ export const emit = define({
     message: "no AWS region is set",
     since: "0.1",
   },
+  LLMP5111: {
+    severity: "error",
+    title: "The engine could not be installed",
+    message: "engine {engine} could not be installed: {reason}",
+    since: "0.1",
+  },
 });
