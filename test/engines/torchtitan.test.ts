@@ -1,5 +1,5 @@
 /** The emitted configurations are loaded by torchtitan's own parsers, 0.2.2 (TOML) and 0.3.0 (Python). */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
@@ -7,28 +7,12 @@ import { afterAll, describe, expect, it } from "vitest";
 import { emit } from "../../src/emit/index.js";
 import type { Plan } from "../../src/planner/plan.js";
 import { cases } from "../emit/fixtures/cases.js";
-import { enginePackages, missing, type Venv, venv } from "./venv.js";
+import { enginePackages, missing, torchtitan, type Venv, venv } from "./venv.js";
 
 const engines = await venv("engines", enginePackages);
 if (missing(engines)) console.warn(`torchtitan is not tested: ${engines.reason}`);
 const root = mkdtempSync(join(tmpdir(), "llmp-titan-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-async function torchtitan(version: string): Promise<string> {
-  const folder = join((engines as Venv).bin, "..", `torchtitan-${version}`);
-  if (!existsSync(folder))
-    await execa((engines as Venv).python, [
-      "-m",
-      "pip",
-      "install",
-      "-q",
-      "--no-deps",
-      "--target",
-      folder,
-      `torchtitan==${version}`,
-    ]);
-  return folder;
-}
 
 async function write(name: string): Promise<string> {
   const folder = join(root, name);
@@ -44,7 +28,7 @@ async function write(name: string): Promise<string> {
 const python = async (version: string, cwd: string, code: string): Promise<Record<string, unknown>> => {
   const { stdout } = await execa((engines as Venv).python, ["-c", code], {
     cwd,
-    env: { PYTHONPATH: `${await torchtitan(version)}:.`, PYTHONDONTWRITEBYTECODE: "1" },
+    env: { PYTHONPATH: `${await torchtitan(engines as Venv, version)}:.`, PYTHONDONTWRITEBYTECODE: "1" },
   });
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
 };

@@ -68,3 +68,20 @@ export const enginePackages = [
   "spmd_types==0.2.3",
   "wandb",
 ];
+
+/** A version of torchtitan beside the environment's packages: a folder for PYTHONPATH. */
+export async function torchtitan(engines: Venv, version: string): Promise<string> {
+  const folder = join(engines.bin, "..", `torchtitan-${version}`);
+  if (!existsSync(folder))
+    await execa(engines.python, [
+      "-m",
+      "pip",
+      "install",
+      "-q",
+      "--no-deps",
+      "--target",
+      folder,
+      `torchtitan==${version}`,
+    ]);
+  return folder;
+}

@@ -239,9 +239,11 @@ async function* stageEvents(stage: StagePlan, run: StageRun): AsyncGenerator<Run
 
 /** The last line of a Python traceback says what went wrong; memory has a hint of its own. */
 function failure(stage: StagePlan, last: readonly string[], log: string, signal: string | undefined): Diagnostic {
+  // The launcher's own error only says that a worker had one.
+  const words = last.map((l) => l.replace(/^\s*(\[\w+\]:)?\s*/, "")).filter((l) => l !== "");
   const reason =
-    [...last].reverse().find((l) => /^(\S+Error|\S+Exception|llmp:|SystemExit)\b/.test(l)) ??
-    (signal === undefined ? last.at(-1) : `stopped by ${signal}`) ??
+    words.findLast((l) => /^(\S*Error|\S+Exception|llmp:|SystemExit)\b/.test(l) && !/ChildFailedError/.test(l)) ??
+    (signal === undefined ? words.at(-1) : `stopped by ${signal}`) ??
     "no output";
   const memory = last.some((l) => /out of memory|OutOfMemory|MemoryError/i.test(l));
   return emitCodes.report(

@@ -224,7 +224,14 @@ ${(bundle.before ?? []).map((command) => `${python(command)}\n`).join("")}train(
 ${bundle.commands.map((command) => launch(bundle, view, command)).join("\n")}
 }
 train
-if [ -n "\${LLMP_CHECKPOINT_S3:-}" ]; then aws s3 sync --only-show-errors checkpoints/ "$LLMP_CHECKPOINT_S3"; fi
+${(bundle.after ?? [])
+  .map(
+    (command) => `[ "$NODE_RANK" != 0 ] || ${python(command)}
+`,
+  )
+  .join(
+    "",
+  )}if [ -n "\${LLMP_CHECKPOINT_S3:-}" ]; then aws s3 sync --only-show-errors checkpoints/ "$LLMP_CHECKPOINT_S3"; fi
 if [ -n "\${LLMP_OUTPUT_S3:-}" ] && [ "$NODE_RANK" = 0 ]; then aws s3 sync --only-show-errors output/ "$LLMP_OUTPUT_S3"; fi
 `;
 }

@@ -25,6 +25,7 @@ export const acceleratorOf = (plan: Plan, name: string): Accelerator | undefined
 export function vendorOf(plan: Plan, instance: Instance | undefined, accelerator: string): string {
   const name = instance?.accelerator ?? accelerator;
   return (
-    acceleratorOf(plan, name)?.vendor ?? (/trainium|neuron/i.test(name) ? "aws" : /cpu/i.test(name) ? "cpu" : "nvidia")
+    acceleratorOf(plan, name)?.vendor ??
+    (/trainium|neuron/i.test(name) ? "aws" : /^(cpu|wasm|tensorflow|webgpu)$/i.test(name) ? "cpu" : "nvidia")
   );
 }

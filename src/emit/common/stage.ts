@@ -15,7 +15,7 @@ import type {
 import type { Instance } from "../../hardware/types.js";
 import type { Plan, StagePlan } from "../../planner/plan.js";
 import { slug } from "./names.js";
-import { instanceOf } from "./node.js";
+import { instanceOf, vendorOf } from "./node.js";
 
 export interface StageView {
   readonly plan: Plan;
@@ -130,6 +130,10 @@ export function viewStage(plan: Plan, index: number): StageView {
     jobName: slug([stem(plan.source), stage.name, plan.hash.replace(/[^0-9a-f]/g, "").slice(0, 8)], 63),
   };
 }
+
+/** The plan's devices are this machine's processors. */
+export const onCpu = (view: StageView): boolean =>
+  vendorOf(view.plan, view.instance, view.stage.cluster.accelerator) === "cpu";
 
 /** The plan of the stage that this one starts from, where the plan has it. */
 export const previousStage = (view: StageView): StageView | undefined => {

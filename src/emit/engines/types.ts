@@ -17,6 +17,8 @@ export interface EngineBundle {
   readonly requirements: readonly string[];
   /** Commands before training, on every node (data preparation). */
   readonly before?: readonly (readonly string[])[];
+  /** Commands after training, on the first node (weights into `output/`). */
+  readonly after?: readonly (readonly string[])[];
   /** Said in the README: what runs differently from the plan's picture, and why it is the same training. */
   readonly notes: readonly string[];
 }

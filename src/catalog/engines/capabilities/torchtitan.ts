@@ -11,7 +11,7 @@ export const torchtitan: EngineProfile = {
   aliases: ["pytorch-titan", "torchtitan-0.2", "torchtitan-0.3"],
   can: {
     providers: ["local", "sagemaker", "hyperpod", "batch", "kubernetes", "slurm"],
-    vendors: ["nvidia", "amd"],
+    vendors: ["nvidia", "amd", "cpu"],
     objectives: ["pretrain"],
     adapters: [],
     precisions: ["fp32", "bf16", "fp8", "mxfp8"],

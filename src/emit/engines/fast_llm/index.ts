@@ -2,7 +2,7 @@
 import type { Outcome } from "../../../diagnostics/index.js";
 import { chunksOfTrunk, learningRate, startsWithWeights } from "../../common/lower.js";
 import { json } from "../../common/quote.js";
-import type { StageView } from "../../common/stage.js";
+import { onCpu, type StageView } from "../../common/stage.js";
 import { type Yaml, yaml } from "../../common/yaml.js";
 import { dataSettings } from "../common/data.js";
 import { mixPy } from "../common/mix-py.js";
@@ -96,7 +96,7 @@ const prepared = (view: StageView, phase: Phase, split: string): string =>
 function config(view: StageView, phase: Phase, all: readonly Phase[]): Yaml {
   const { stage, spec, optimizer, precision } = view;
   const { parallel } = stage;
-  const cpu = stage.cluster.accelerator === "cpu" || view.instance?.accelerator === "cpu";
+  const cpu = onCpu(view);
   const interval = view.saveSteps ?? stage.steps;
   return {
     training: {

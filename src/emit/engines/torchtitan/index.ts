@@ -6,13 +6,15 @@
 import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
 import { failed, learningRate, offloads, recomputeRule, refuse, startsWithWeights } from "../../common/lower.js";
 import { json, py } from "../../common/quote.js";
-import type { StageView } from "../../common/stage.js";
+import { onCpu, type StageView } from "../../common/stage.js";
 import { Float, type Toml, toml } from "../../common/toml.js";
+import { trainingConfig } from "../../common/training-config.js";
 import { dataSettings } from "../common/data.js";
 import { mixPy } from "../common/mix-py.js";
 import type { EngineBundle, EngineLowering } from "../types.js";
 import { degrees, moduleNames, scheduleName } from "./layout.js";
 import { modelArgs, modelName } from "./model.js";
+import { cpuPy, exportPy } from "./python.js";
 import { hasRegistry, registryPy } from "./registry.js";
 import { titanPy } from "./titan-py.js";
 
@@ -21,6 +23,10 @@ const requirements = ["torch==2.13.0", "torchtitan==0.2.2", "torchao==0.18.0", "
 function problems(view: StageView): Diagnostic[] {
   const { parallel } = view.stage;
   const found: Diagnostic[] = [];
+  if (onCpu(view) && view.spec.packing.value)
+    found.push(
+      refuse(view, "documents kept apart on processors", "FlexAttention has no backward there", "packing = false"),
+    );
   if (parallel.shard === "none" && parallel.context > 1)
     found.push(refuse(view, "context parallelism without sharding", "torchtitan's CP ranks are part of the FSDP mesh"));
   return found;
@@ -69,6 +75,8 @@ function config(view: StageView): { readonly [key: string]: Toml } {
   const quant = quantize(view);
   // A pipeline runs all micro-batches of a step in one call.
   const localBatch = parallel.micro_batch * (parallel.pipeline > 1 ? parallel.accumulation : 1);
+  const { masterWeights, weights } = view.precision;
+  const dtype = masterWeights.value === "none" && weights.value === "bf16" ? "bfloat16" : "float32";
   const low = view.precision.compute.value === "fp32" ? "float32" : "bfloat16";
   return {
     job: { dump_folder: "output", description: `llmp stage ${stage.name}` },
@@ -99,10 +107,7 @@ function config(view: StageView): { readonly [key: string]: Toml } {
       max_norm: new Float(optimizer.clip > 0 ? optimizer.clip : 1e9),
       steps: stage.steps,
       enable_cpu_offload: offloads(view, "optimizer"),
-      dtype:
-        view.precision.masterWeights.value === "none" && view.precision.weights.value === "bf16"
-          ? "bfloat16"
-          : "float32",
+      dtype,
       mixed_precision_param: low,
       mixed_precision_reduce: "float32",
     },
@@ -120,18 +125,19 @@ function config(view: StageView): { readonly [key: string]: Toml } {
     },
     checkpoint: {
       enable: true,
-      folder: "../checkpoints",
+      // A folder that exists would be taken for checkpoints to go on from, and weights to start from be left out.
+      folder: "../checkpoints/torchtitan",
       interval: view.saveSteps ?? stage.steps,
       initial_load_path: startsWithWeights(view) ? "model" : undefined,
       initial_load_in_hf: startsWithWeights(view) ? true : undefined,
       last_save_model_only: true,
       last_save_in_hf: true,
-      export_dtype: "bfloat16",
+      export_dtype: dtype,
       async_mode: "async",
       keep_latest_k: 2,
     },
     activation_checkpoint: activationCheckpoint(view),
-    compile: { enable: stage.cluster.accelerator !== "cpu" },
+    compile: { enable: !onCpu(view) },
     quantize: quant.table,
     validation:
       view.evaluateSteps === undefined
@@ -158,7 +164,8 @@ function lower(view: StageView): Outcome<EngineBundle> {
     tokens_per_step: view.tokensPerStep,
     bytes: view.tokenizer?.kind.value === "bytes",
   });
-  const launch = ["-m", "torchtitan.train", "--job.config_file", "train.toml"];
+  const cpu = onCpu(view);
+  const launch = [...(cpu ? ["cpu.py"] : ["-m", "torchtitan.train"]), "--job.config_file", "train.toml"];
   return {
     value: {
       files: [
@@ -170,11 +177,15 @@ function lower(view: StageView): Outcome<EngineBundle> {
               { path: "llmpcfg/config_registry.py", text: registryPy(view) },
             ]
           : []),
+        ...(cpu ? [{ path: "cpu.py", text: cpuPy }] : []),
+        { path: "export.py", text: exportPy },
+        { path: "hf/config.json", text: trainingConfig(view.model) },
         { path: "mix.py", text: mixPy },
         { path: "data.json", text: json(dataSettings(view)) },
       ],
       launcher: "torchrun",
       commands: [launch],
+      after: [["python", "export.py"]],
       env: { PYTORCH_CUDA_ALLOC_CONF: "expandable_segments:True" },
       requirements,
       notes: [

@@ -88,7 +88,8 @@ export function registryPy(view: StageView): string {
     },
     checkpoint: {
       enable: true,
-      folder: "../checkpoints",
+      // A folder that exists would be taken for checkpoints to go on from, and weights to start from be left out.
+      folder: "../checkpoints/torchtitan",
       interval: view.saveSteps ?? stage.steps,
       ...(startsWithWeights(view) ? { initial_load_path: "model", initial_load_in_hf: true } : {}),
       last_save_in_hf: true,

@@ -93,6 +93,26 @@ def _text(sample):
 READY = os.path.exists(os.path.join("data", "rows.jsonl"))
 if READY:
     _rows()
+def _decay():
+    """Weight decay is for matrices: norms and biases have none, as in every other engine."""
+    from torchtitan.components.optimizer import OptimizersContainer
+
+    build = OptimizersContainer._post_init
+
+    def split(self, params, kwargs):
+        for optimizer in self.optimizers:
+            (group,) = optimizer.param_groups
+            flat = [p for p in group["params"] if p.ndim < 2]
+            group["params"] = [p for p in group["params"] if p.ndim >= 2]
+            if flat:
+                rest = {k: v for k, v in group.items() if k not in ("params", "weight_decay")}
+                optimizer.add_param_group({**rest, "params": flat, "weight_decay": 0.0})
+        return build(self, params, kwargs)
+
+    OptimizersContainer._post_init = split
+
+
+_decay()
 text_datasets.DATASETS["llmp"] = DatasetConfig(path="data", loader=_train_rows if READY else _train, sample_processor=_text)
 text_datasets.DATASETS["llmp_evaluate"] = DatasetConfig(path="data", loader=_evaluate, sample_processor=_text)
 _model_args()
@@ -117,10 +137,7 @@ def _metrics():
                 import resource
 
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            try:
-                lr = self.lr_schedulers.schedulers[0].get_last_lr()[0]
-            except AttributeError:
-                lr = 0.0
+            extra = kwargs.get("extra_metrics") or (args[0] if args else None) or {}
             tokens = SETTINGS["tokens_per_step"]
             line = {
                 "step": step,
@@ -129,7 +146,7 @@ def _metrics():
                 "tokens_per_second": tokens / max(seconds, 1e-9),
                 "step_seconds": seconds,
                 "peak_bytes": int(peak),
-                "lr": float(lr),
+                "lr": float(extra.get("lr", 0)),
                 "grad_norm": float(grad_norm),
             }
             os.makedirs("output", exist_ok=True)

@@ -2,7 +2,7 @@
 import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
 import { failed, learningRate, offloads, recomputeRule, refuse, startsWithWeights } from "../../common/lower.js";
 import { json } from "../../common/quote.js";
-import { numberOption, option, type StageView, stringOption } from "../../common/stage.js";
+import { numberOption, onCpu, option, type StageView, stringOption } from "../../common/stage.js";
 import { layerClass, lostInConfig, trainingConfig } from "../../common/training-config.js";
 import { type Yaml, yaml } from "../../common/yaml.js";
 import { dataSettings } from "../common/data.js";
@@ -153,7 +153,7 @@ function trainer(view: StageView): Yaml {
     dataloader_num_workers: 0,
     remove_unused_columns: spec.objective.kind === "grpo" ? false : undefined,
     accelerator_config: { dispatch_batches: false, split_batches: false },
-    use_cpu: stage.cluster.accelerator === "cpu" || view.instance?.accelerator === "cpu" ? true : undefined,
+    use_cpu: onCpu(view) ? true : undefined,
     ddp_find_unused_parameters: false,
   };
 }
@@ -233,7 +233,7 @@ function settings(view: StageView): Yaml {
 function accelerate(view: StageView): Yaml {
   const { parallel, cluster } = view.stage;
   const compute = view.precision.compute.value;
-  const cpu = cluster.accelerator === "cpu" || view.instance?.accelerator === "cpu";
+  const cpu = onCpu(view);
   const mixed = compute === "bf16" || compute === "fp16" ? compute : "no";
   const base = {
     compute_environment: "LOCAL_MACHINE",
