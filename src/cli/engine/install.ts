@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { emitCodes } from "../../diagnostics/index.js";
 import { loweringOf } from "../../emit/index.js";
-import { RunFailure } from "../../runtime/failure.js";
+import { RunFailure } from "../../runtime/types.js";
 import { engineFolder, moduleOf } from "./python.js";
 
 interface Recipe {

@@ -204,7 +204,8 @@ ${list
   .map((i) => `[ ! -e "$LLMP_INPUT/${i.channel}" ] || link "$(cd "$LLMP_INPUT/${i.channel}" && pwd)" ${i.folder}`)
   .join("\n")}
 if [ -e "$LLMP_INPUT/prepared" ]; then
-  for file in "$(cd "$LLMP_INPUT/prepared" && pwd)"/*; do link "$file" "data/$(basename "$file")"; done
+  ready="$(cd "$LLMP_INPUT/prepared" && pwd)"
+  for file in "$ready"/*; do link "$file" "data/\${file##*/}"; done
 fi
 if [ ! -e tokenizer ] && [ -e data/tokenizer ]; then link "$PWD/data/tokenizer" tokenizer; fi
 if [ ! -e tokenizer ] && [ -e model ]; then link "$PWD/model" tokenizer; fi
