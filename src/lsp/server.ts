@@ -1,5 +1,5 @@
 /** The language server: the protocol on one side, documents and features on the other. */
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -42,6 +42,8 @@ const requestFailed = -32803;
 export function serve({ connection, version, std, spawn }: ServerOptions): void {
   const project = new Project(std, []);
   const texts = new TextDocuments(TextDocument);
+  /** The folder of reports, made when the first is asked for. */
+  let pages: string | undefined;
   let client = { snippets: false, inlayRefresh: false, lensRefresh: false, showDocument: false, watch: false };
 
   const analysis = new Analysis(
@@ -269,7 +271,8 @@ export function serve({ connection, version, std, spawn }: ServerOptions): void 
       );
       return null;
     }
-    const page = path.join(mkdtempSync(path.join(tmpdir(), "llmp-report-")), "plan.html");
+    pages ??= mkdtempSync(path.join(tmpdir(), "llmp-report-"));
+    const page = path.join(pages, `${path.basename(document.path, ".llmp")}.html`);
     writeFileSync(page, reply.page);
     const target = pathToFileURL(page).href;
     // An editor that shows the page itself says so.
@@ -280,7 +283,10 @@ export function serve({ connection, version, std, spawn }: ServerOptions): void 
     return target;
   });
 
-  connection.onShutdown(() => analysis.stop());
+  connection.onShutdown(async () => {
+    await analysis.stop();
+    if (pages !== undefined) rmSync(pages, { recursive: true, force: true });
+  });
   texts.listen(connection);
   connection.listen();
 }

@@ -20,6 +20,7 @@ import type {
   WorkspaceEdit,
   WorkspaceSymbol,
 } from "vscode-languageserver";
+import { formatSeconds } from "../../src/units/index.js";
 import { program } from "../built.js";
 import { Client, offsetIn, until } from "./client.js";
 
@@ -218,6 +219,55 @@ describe("the plan, beside the file", () => {
     expect(bad.diagnostics.map((d) => d.code)).toEqual(["LLMP2004"]);
     await client.edit("main.llmp", at, at + 4, "100B");
     await until(async () => (/^\d+\.\d\/.*Plan$/.test(await title()) ? true : undefined));
+  });
+
+  test("typed on while it plans, the plan that stays is that of the last text", async () => {
+    const text = client.text("main.llmp");
+    const change = async (from: string, to: string): Promise<void> => {
+      const at = client.text("main.llmp").indexOf(from);
+      await client.edit("main.llmp", at, at + from.length, to);
+    };
+    const seconds = async (): Promise<string | undefined> => {
+      const hover = await client.ask<Hover>("textDocument/hover", client.at("main.llmp", "train base"));
+      const said = JSON.stringify(hover.contents);
+      return said.includes("planning…") ? undefined : /\| time \| ([^|]+) \|/.exec(said)?.[1];
+    };
+    const before = await until(seconds);
+    await change("100B", "50B");
+    // Past both delays: this one's plan is under way.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await change("50B", "25B");
+    const plan = execFileSync(process.execPath, [program, "plan", "-", "--json"], {
+      input: client.text("main.llmp"),
+      encoding: "utf8",
+    });
+    const expected = formatSeconds(JSON.parse(plan).stages[0].time.total_seconds);
+    await until(async () => ((await seconds()) === expected ? true : undefined));
+    // Nothing of the text in between comes late.
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    expect(await seconds()).toBe(expected);
+    await change("25B", "100B");
+    expect(client.text("main.llmp")).toBe(text);
+    await until(async () => ((await seconds()) === before ? true : undefined));
+  });
+
+  test("hover of a key, a machine, a model, a number", async () => {
+    const hover = async (needle: string, plus?: number): Promise<string> =>
+      String(
+        (
+          (await client.ask<Hover>("textDocument/hover", client.at("main.llmp", needle, plus))).contents as {
+            value: string;
+          }
+        ).value,
+      );
+    expect(await hover("  count", 4)).toMatch(
+      /machines.*resolved: `count = 1\.\.2` \*\(file\)\*.*planned:.*cluster\.count/s,
+    );
+    expect(await hover("ml.p5.48x")).toMatch(/8 × H100.*on_demand \$/s);
+    expect(await hover("= gpt2")).toMatch(/model gpt2.*of std\/gpt2\.llmp · 124 M parameters \(124,439,808\).*layers/s);
+    expect(await hover("100B", 2)).toBe("100,000,000,000");
+    expect(await hover("objective = pretrain", 14)).toMatch(/^\*\*pretrain\*\*/);
+    expect(await hover("cluster", 3)).toContain("Machines to train on.");
   });
 
   test("the lens's command writes the page", async () => {

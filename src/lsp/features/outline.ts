@@ -65,7 +65,7 @@ function entries(list: readonly Entry[], document: Document, base: number): Docu
         kind: SymbolKind.Property,
         range: document.range(base + entry.span.start, base + Math.max(entry.span.end, head.end)),
         selectionRange: document.range(base + head.start, base + head.end),
-        children: body === undefined ? [] : entries(body.entries, document, base),
+        ...(body === undefined ? {} : { children: entries(body.entries, document, base) }),
       },
     ];
   });

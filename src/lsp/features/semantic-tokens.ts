@@ -23,8 +23,6 @@ interface Token {
   /** In the chunk. */
   readonly start: number;
   readonly length: number;
-  readonly line: number;
-  readonly column: number;
   readonly type: TokenType;
   readonly modifiers: number;
   /** A name that colours as a variable where a param or let of that name exists. */
@@ -63,12 +61,51 @@ function classify({ meaning }: Site): readonly [TokenType, number] | undefined {
   }
 }
 
-const cache = new WeakMap<Chunk, readonly Token[]>();
+/** A chunk's tokens as the protocol wants them: each against the one before, the first against the chunk's first line. */
+interface Encoded {
+  /** Names that were params or lets when it was encoded. */
+  readonly values: string;
+  readonly data: readonly number[];
+  readonly lastLine: number;
+  readonly lastColumn: number;
+}
+
+const cache = new WeakMap<Chunk, Encoded>();
+
+function encode(chunk: Chunk, scope: Scope, values: string): Encoded {
+  const known = cache.get(chunk);
+  if (known?.values === values) return known;
+  const data: number[] = [];
+  let line = 0;
+  let lineStart = 0;
+  let at = 0;
+  let lastLine = 0;
+  let lastColumn = 0;
+  for (const t of tokensOf(chunk)) {
+    for (; at < t.start; at++)
+      if (chunk.text.charCodeAt(at) === 10) {
+        line++;
+        lineStart = at + 1;
+      }
+    const column = t.start - lineStart;
+    const type = t.name !== undefined && scope.values.has(t.name) ? "variable" : t.type;
+    data.push(
+      line - lastLine,
+      line === lastLine ? column - lastColumn : column,
+      t.length,
+      tokenTypes.indexOf(type),
+      t.modifiers,
+    );
+    lastLine = line;
+    lastColumn = column;
+  }
+  const encoded = { values, data, lastLine, lastColumn };
+  cache.set(chunk, encoded);
+  return encoded;
+}
 
 function tokensOf(chunk: Chunk): readonly Token[] {
-  const known = cache.get(chunk);
-  if (known !== undefined) return known;
-  const tokens: Omit<Token, "line" | "column">[] = [];
+  const tokens: Token[] = [];
   for (const site of chunk.sites) {
     const found = classify(site);
     if (found === undefined) continue;
@@ -82,20 +119,7 @@ function tokensOf(chunk: Chunk): readonly Token[] {
   }
   for (const c of chunk.comments)
     tokens.push({ start: c.span.start, length: c.span.end - c.span.start, type: "comment", modifiers: 0 });
-  tokens.sort((a, b) => a.start - b.start);
-  let line = 0;
-  let lineStart = 0;
-  let at = 0;
-  const placed = tokens.map((t) => {
-    for (; at < t.start; at++)
-      if (chunk.text.charCodeAt(at) === 10) {
-        line++;
-        lineStart = at + 1;
-      }
-    return { ...t, line, column: t.start - lineStart };
-  });
-  cache.set(chunk, placed);
-  return placed;
+  return tokens.sort((a, b) => a.start - b.start);
 }
 
 export function semanticTokens(
@@ -104,26 +128,24 @@ export function semanticTokens(
   from = 0,
   to: number = document.text.length,
 ): number[] {
-  const data: number[] = [];
+  const values = [...scope.values.keys()].join(" ");
+  const out: number[] = [];
   let lastLine = 0;
   let lastColumn = 0;
   for (const { chunk, start } of document.placed) {
     if (start >= to) break;
     if (start + chunk.text.length <= from) continue;
+    const { data, ...last } = encode(chunk, scope, values);
+    if (data.length === 0) continue;
     const first = document.position(start).line;
-    for (const t of tokensOf(chunk)) {
-      const line = first + t.line;
-      const type = t.name !== undefined && scope.values.has(t.name) ? "variable" : t.type;
-      data.push(
-        line - lastLine,
-        line === lastLine ? t.column - lastColumn : t.column,
-        t.length,
-        tokenTypes.indexOf(type),
-        t.modifiers,
-      );
-      lastLine = line;
-      lastColumn = t.column;
-    }
+    const at = out.length;
+    for (const n of data) out.push(n);
+    // The first token stands against the last one of what came before.
+    const [down = 0, column = 0] = data;
+    out[at] = first + down - lastLine;
+    out[at + 1] = first + down === lastLine ? column - lastColumn : column;
+    lastLine = first + last.lastLine;
+    lastColumn = last.lastColumn;
   }
-  return data;
+  return out;
 }
