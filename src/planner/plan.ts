@@ -190,6 +190,9 @@ export interface TimePlan {
   }[];
 }
 
+/** Ends a `price_source` where SageMaker's own price is not known. */
+export const standInPrice = "EC2's price stands in for SageMaker's";
+
 export interface CostPlan {
   /** Whole stage; null where a price is unknown. */
   readonly usd: Usd | null;

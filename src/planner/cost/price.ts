@@ -1,7 +1,7 @@
 import type { Pricing } from "../../checker/pipeline.js";
 import type { Hardware, Price } from "../../hardware/types.js";
 import type { Seconds, Usd } from "../../units/index.js";
-import type { CostPlan } from "../plan.js";
+import { type CostPlan, standInPrice } from "../plan.js";
 import { costFacts } from "./facts.js";
 import type { Goodput, RunConditions } from "./goodput.js";
 
@@ -61,7 +61,7 @@ export function costPlan(
       ? "no price known"
       : price.usdPerHour === null
         ? `unknown: ${price.source}`
-        : `${price.source}${price.standIn === true ? " (EC2's price stands in for SageMaker's)" : ""}`;
+        : `${price.source}${price.standIn === true ? ` (${standInPrice})` : ""}`;
   const rate = perHour === null ? 0 : (perHour * machines) / 3600;
   const paid = paidSeconds(total, pricing);
   const parts =

@@ -1,5 +1,5 @@
 /** `llmp plan`: one screen. The verdict first, then where, how, memory, what else there was, and the next command. */
-import type { Alternative, Plan, StagePlan } from "../../planner/plan.js";
+import { type Alternative, type Plan, type StagePlan, standInPrice } from "../../planner/plan.js";
 import {
   formatBytes,
   formatCount,
@@ -46,7 +46,7 @@ function stagePage(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOpti
     "",
     ...verdict(plan, s, paint),
     "",
-    ...facts(s, paint),
+    ...facts(s, paint, options.verbose === true),
     "",
     ...memory(s, paint),
     "",
@@ -95,7 +95,7 @@ function verdict(plan: Plan, s: StagePlan, paint: Paint): string[] {
   return lines;
 }
 
-function facts(s: StagePlan, paint: Paint): string[] {
+function facts(s: StagePlan, paint: Paint, verbose: boolean): string[] {
   const { cluster: c, parallel: p, cost, time } = s;
   const fixed = s.decisions.filter((d) => d.fixed && d.what.startsWith("cluster.")).map((d) => d.what.slice(8));
   const row = (name: string, text: string): string => `  ${paint.dim(name.padEnd(12))} ${text}`;
@@ -131,11 +131,21 @@ function facts(s: StagePlan, paint: Paint): string[] {
     lines.push(
       row(
         "Price",
-        `${cost.usd_per_hour === null ? "unknown" : `${formatUsd(cost.usd_per_hour)} an hour`} ${paint.dim(`${cost.price_source}${cost.price_date === "" ? "" : ` (${cost.price_date})`}`)}`,
+        `${cost.usd_per_hour === null ? "unknown" : `${formatUsd(cost.usd_per_hour)} an hour`} ${paint.dim(priceNote(cost, verbose))}`,
       ),
     );
   }
   return lines;
+}
+
+/** How much to trust the price; where it was read only where asked. */
+function priceNote({ price_source, price_date, pricing }: StagePlan["cost"], verbose: boolean): string {
+  const known = [
+    verbose || price_date === "" ? price_source : pricing.replaceAll("_", " "),
+    ...(price_date === "" ? [] : [`as of ${price_date}`]),
+    ...(!verbose && price_source.endsWith(`(${standInPrice})`) ? [standInPrice] : []),
+  ];
+  return known.join(" · ");
 }
 
 /** Where the step goes. */
