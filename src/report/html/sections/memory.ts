@@ -81,7 +81,8 @@ function overStep(stage: StagePlan, chart: Chart, kinds: readonly string[], colo
       marks: [
         chart.plot.barY(points, { x: "at", y: "gib", fill: "what", order: [...kinds], title: "title" }),
         chart.plot.ruleY([capacity], { stroke: "currentColor", strokeDasharray: "4 3" }),
-        chart.plot.text([name], {
+        // Its moment is named in words above: here it would run out of the picture.
+        chart.plot.text([`peak ${formatBytes(memory.peak_bytes)}`], {
           x: () => top,
           y: () => (peak?.bytes ?? 0) / gib,
           text: (d: string) => d,
