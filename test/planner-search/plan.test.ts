@@ -71,3 +71,21 @@ it("over budget: nearest plan as a flag to paste", () => {
     expect.stringMatching(/^--set budget\.time=\d+h$/),
   );
 });
+
+it("priced offers win over unpriced ones; an unknown price meets no cost budget", () => {
+  const open = { instance: "p5.48xlarge | p5en.48xlarge", pricing: "on_demand | capacity_block", count: "1" } as const;
+  const [stage] = planOf(fileText({ ...open, budget: "budget { cost < $1_000_000, minimize = cost }" })).value!.stages;
+  expect(stage!.cost.usd).not.toBeNull();
+  expect(stage!.decisions.find((d) => d.what === "cluster.pricing")?.because).toMatch(/no price of .* is known/);
+  const blind = planOf(fileText({ pricing: "capacity_block", budget: "budget { cost < $1_000_000, minimize = cost }" }))
+    .value!;
+  expect(blind.outcome).toBe("over_budget");
+  expect(blind.totals.usd).toBeNull();
+});
+
+it("both budgets missed: one change that meets both, as flags to paste", () => {
+  const { relaxations } = planOf(
+    fileText({ hidden: 2048, layers: 16, heads: 16, budget: "budget { time < 30min, cost < $1, minimize = cost }" }),
+  ).value!;
+  expect(relaxations.at(-1)?.flag ?? "").toMatch(/^--set budget\.time=\d+h --set 'budget\.cost=\$\d+'$/);
+});

@@ -7,7 +7,7 @@ import type { AxisRecord } from "../search/axes.js";
 import type { StageProblem } from "../search/problem.js";
 import type { Choice, SearchResult } from "../search/solve.js";
 import { isFixed } from "../search/space.js";
-import { capacityOf } from "../search/terms.js";
+import { capacityOf, offersOf } from "../search/terms.js";
 
 export function decisions(problem: StageProblem, result: SearchResult, choice: Choice): DecisionRecord[] {
   const { stage, cluster } = problem;
@@ -68,7 +68,7 @@ export function decisions(problem: StageProblem, result: SearchResult, choice: C
       ? fixedBy(stage.engine)
       : engines.length === 0
         ? "the engine that can run this stage here"
-        : "its best layout leads",
+        : leads(problem, result, choice, (c) => c.context.engine.name),
     isFixed(stage.engine),
   );
   const precisions = [...new Set(problem.configurations.map((c) => c.context.precision.name))].filter(
@@ -82,7 +82,7 @@ export function decisions(problem: StageProblem, result: SearchResult, choice: C
       ? fixedBy(stage.precision)
       : precisions.length === 0
         ? "the usual precision"
-        : "its best layout leads",
+        : leads(problem, result, choice, (c) => c.context.precision.name),
     isFixed(stage.precision),
   );
   if (!isFixed(cluster.pricing)) {
@@ -90,11 +90,51 @@ export function decisions(problem: StageProblem, result: SearchResult, choice: C
       "cluster.pricing",
       choice.pricing,
       problem.pricings.filter((q) => q !== choice.pricing),
-      "within the budget, restarts counted",
+      paid(problem, result, choice),
       false,
     );
   }
   return records;
+}
+
+/** The best that each rival on the same machines came to: evaluated, or at least bounded. */
+function leads(
+  problem: StageProblem,
+  result: SearchResult,
+  choice: Choice,
+  nameOf: (c: StageProblem["configurations"][number]) => string,
+): string {
+  const { configuration: own, stepSeconds } = choice;
+  const rivals = problem.configurations.filter(
+    (c) => nameOf(c) !== nameOf(own) && c.count === own.count && c.context.instance.name === own.context.instance.name,
+  );
+  const told = rivals.map((c) => {
+    const records = result.axes(c).filter((r) => r.axis === "tensor");
+    const fastest = Math.min(Number.POSITIVE_INFINITY, ...records.map((r) => r.fastest));
+    const bound = Math.min(Number.POSITIVE_INFINITY, ...records.map((r) => r.bound));
+    const least = Math.min(fastest, bound);
+    if (!Number.isFinite(least)) return `${nameOf(c)} does not fit`;
+    return `${nameOf(c)} takes ${fastest <= bound ? "" : "at least "}${formatSeconds(least)}`;
+  });
+  return told.length === 0
+    ? "its best layout leads"
+    : `a step takes ${formatSeconds(stepSeconds)}; ${[...new Set(told)].join(", ")}`;
+}
+
+/** What the other ways of paying for the same machines would come to, restarts counted. */
+function paid(problem: StageProblem, result: SearchResult, choice: Choice): string {
+  const { configuration, stepSeconds } = choice;
+  const offers = offersOf(problem, configuration)(stepSeconds);
+  const others = offers
+    .filter((o) => o.pricing !== choice.pricing)
+    .map((o) =>
+      o.priced
+        ? `${o.pricing.replace("_", " ")} ${formatUsd(o.money)} in ${formatSeconds(o.seconds)}`
+        : `no price of ${o.pricing.replace("_", " ")} is known`,
+    );
+  const own = choice.priced ? `${formatUsd(choice.money)} in ${formatSeconds(choice.seconds)}` : "its price is unknown";
+  const only = result.front.every((c) => c.pricing === choice.pricing) ? "better than the others: " : "";
+  return `${only}${own}; ${others.join("; ")}`;
 }
 
 type Add = (

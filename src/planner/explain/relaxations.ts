@@ -3,10 +3,11 @@ import type { Pipeline, Setting, Stage } from "../../checker/pipeline.js";
 import { type Hardware, mergeHardware } from "../../hardware/index.js";
 import { formatBytes, formatSeconds, formatUsd } from "../../units/index.js";
 import type { Relaxation } from "../plan.js";
-import { affordable } from "../search/budget.js";
+import { affordable, combine } from "../search/budget.js";
 import { stageProblem } from "../search/problem.js";
 import { type Choice, search } from "../search/solve.js";
 import { isFixed } from "../search/space.js";
+import { unknownMoney } from "../search/terms.js";
 import type { Searched, Tools } from "../search/tools.js";
 import type { PlanOptions } from "../types.js";
 
@@ -160,24 +161,45 @@ const told = (stage: string, { change, flag }: Change, c: Choice): Relaxation =>
   ],
 });
 
-/** Or the budget itself: the least that it would have to be. */
+/** Or the budget itself: what it would have to be for this plan, and for the fastest and the cheapest there is. */
 function budgets({ pipeline, choices, searched }: Input): Relaxation[] {
   if (searched.some((s) => s.result.front.length === 0)) return [];
   const { time, cost } = pipeline.budget;
-  const seconds = choices.reduce((n, c) => n + c.seconds, 0);
-  const usd = choices.reduce((n, c) => n + c.money, 0);
-  const all: Relaxation[] = [];
-  const figures = [
-    { name: "time", value: formatSeconds(seconds) },
-    { name: "cost", value: choices.every((c) => c.priced) ? formatUsd(usd) : "price unknown" },
+  const all = combine(searched.map((s) => s.result.front)).filter((c) => cost === undefined || c.money < unknownMoney);
+  const chosen = {
+    seconds: choices.reduce((n, c) => n + c.seconds, 0),
+    money: choices.reduce((n, c) => n + c.money, 0),
+    choices,
+  };
+  // As it is; within the time for the least money; within the money for the least time.
+  const inTime = time === undefined ? [] : all.filter((c) => c.seconds <= time.value);
+  const inMoney = cost === undefined ? [] : all.filter((c) => affordable(c, cost.value));
+  const wanted = [
+    ...(cost !== undefined && chosen.money >= unknownMoney ? [] : [chosen]),
+    ...inTime.sort((a, b) => a.money - b.money).slice(0, 1),
+    ...inMoney.sort((a, b) => a.seconds - b.seconds).slice(0, 1),
   ];
-  if (time !== undefined && seconds > time.value) {
-    const hours = Math.ceil(seconds / 3600);
-    all.push({ stage: "budget", change: `${hours} hours of time`, flag: `--set budget.time=${hours}h`, figures });
-  }
-  if (cost !== undefined && choices.every((c) => c.priced) && usd > cost.value) {
-    const dollars = Math.ceil(usd);
-    all.push({ stage: "budget", change: `$${dollars} of money`, flag: `--set 'budget.cost=$${dollars}'`, figures });
-  }
-  return all;
+  const told = wanted.flatMap((c) => {
+    const hours = Math.ceil(c.seconds / 3600);
+    const dollars = Math.ceil(c.money);
+    const late = time !== undefined && c.seconds > time.value;
+    const dear = !affordable(c, cost?.value);
+    if (!late && !dear) return [];
+    return [
+      {
+        stage: "budget",
+        change: [late ? `${hours} hours of time` : "", dear ? `$${dollars} of money` : ""]
+          .filter((x) => x !== "")
+          .join(" and "),
+        flag: [late ? `--set budget.time=${hours}h` : "", dear ? `--set 'budget.cost=$${dollars}'` : ""]
+          .filter((x) => x !== "")
+          .join(" "),
+        figures: [
+          { name: "time", value: formatSeconds(c.seconds) },
+          { name: "cost", value: c.money < unknownMoney ? formatUsd(c.money) : "price unknown" },
+        ],
+      },
+    ];
+  });
+  return told.filter((r, i) => told.findIndex((o) => o.flag === r.flag) === i);
 }

@@ -89,7 +89,10 @@ function verdict(plan: Plan, s: StagePlan, paint: Paint): string[] {
       plan.stages.length > 1
         ? ` (all stages: ${formatSeconds(plan.totals.seconds)}${plan.totals.usd === null ? "" : `, ${formatUsd(plan.totals.usd)}`})`
         : "";
-    const code = plan.outcome === "over_budget" ? `      ${paint.red("error[LLMP4107]")}` : "";
+    const over =
+      (budget.time !== undefined && plan.totals.seconds > budget.time.value) ||
+      (budget.cost !== undefined && plan.totals.usd !== null && plan.totals.usd > budget.cost.value);
+    const code = plan.outcome === "over_budget" ? `      ${paint.red(`error[${over ? "LLMP4107" : "LLMP4110"}]`)}` : "";
     lines.push(`         budget: ${marks.join("  ")}${all}${code}`);
   }
   return lines;
@@ -209,7 +212,7 @@ function considered(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOpt
   const others = s.pareto.filter((p) => !p.chosen);
   const spread = pickSpread(others, options.top ?? 3);
   spread.forEach((p, i) => {
-    rows.push(row(i === 0 ? "time/cost" : "", p, `--set ${s.cluster.name}.count=${p.count}`));
+    rows.push(row(i === 0 ? "time/cost" : "", p, flagsTo(s, p)));
   });
   const widths = rows[0]!.map((_, c) => Math.max(...rows.map((r) => r[c]!.length)));
   const text = rows.map(
@@ -237,6 +240,20 @@ function considered(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOpt
     ),
   );
   return lines;
+}
+
+/** What to paste to get this point of the front: every machine setting in which it differs. */
+function flagsTo(s: StagePlan, p: Alternative): string {
+  const { cluster } = s;
+  const differs: readonly (readonly [string, string, string])[] = [
+    ["instance", p.instance, cluster.instance],
+    ["count", String(p.count), String(cluster.count)],
+    ["pricing", p.pricing, s.cost.pricing],
+  ];
+  return differs
+    .filter(([, theirs, ours]) => theirs !== ours)
+    .map(([key, value]) => `--set ${cluster.name}.${key}=${value}`)
+    .join(" ");
 }
 
 /** A few points of a long front, ends included. */
