@@ -1,3 +1,5 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -6,6 +8,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts", "src/**/*.test.ts"],
     // They install Python environments: npm run test:engines.
     exclude: ["test/engines/**", "**/node_modules/**"],
+    // A machine without faster backends and without measured figures, whatever this user has.
+    env: { LLMP_CACHE: join(tmpdir(), "llmp-test-cache") },
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "forks",

@@ -2,7 +2,7 @@
 // `node scripts/kernels.mjs` compiles them into src/runtime/kernels/module.ts.
 export { activation, activationBackward, gated, gatedBackward, softcap, softcapBackward } from "./activation";
 export { attention, attentionBackward, attentionScratchBytes } from "./attention";
-export { batchedGemm, gemm, gemmScratchBytes } from "./gemm";
+export { batchedGemm, gemm, gemmScratchBytes, micro } from "./gemm";
 export { crossEntropy } from "./loss";
 export { norm, normBackward } from "./norm";
 export { rope } from "./rope";

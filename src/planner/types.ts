@@ -12,7 +12,8 @@ import type { MemoryItem, MemoryPlan, ParallelPlan, RecomputeLayer, TimePlan } f
 export interface PlanOptions {
   readonly calibration?: CalibrationFile;
   /** Machine facts for `provider = local`, measured by `llmp doctor --calibrate` or defaults. */
-  readonly local?: LocalMachine;
+  /** This machine, by the backend that the cluster names (undefined: the best there is). */
+  readonly local?: LocalMachine | ((backend: string | undefined) => LocalMachine | undefined);
   /** Stop the search after so many evaluations (tests). */
   readonly limit?: number;
 }

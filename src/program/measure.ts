@@ -10,13 +10,23 @@ export interface DryRun {
   readonly bytes: () => number;
   readonly peak: () => number;
   readonly seconds: () => number;
+  /** Starts a new peak, from what is alive now. */
+  readonly reset: () => void;
 }
 
 /** @param backend one with kernels of our own ("wasm"), or a library that the composed algebra runs on */
 export function dryRun(backend: string, rates: Rates): DryRun {
   if (backend === "wasm") {
     const algebra = new ShapeAlgebra(rates);
-    return { algebra, bytes: () => algebra.bytes, peak: () => algebra.peak, seconds: () => algebra.seconds };
+    return {
+      algebra,
+      bytes: () => algebra.bytes,
+      peak: () => algebra.peak,
+      seconds: () => algebra.seconds,
+      reset: () => {
+        algebra.peak = algebra.bytes;
+      },
+    };
   }
   const native = backend === "tensorflow" || backend === "tensorflow-gpu";
   const shapes = new ShapePrimitives(rates, native ? ["crossEntropy", "sumOfSquares", "round"] : []);
@@ -26,5 +36,6 @@ export function dryRun(backend: string, rates: Rates): DryRun {
     bytes: () => algebra.meter.bytes,
     peak: () => algebra.meter.peak,
     seconds: () => shapes.seconds,
+    reset: () => algebra.meter.reset(),
   };
 }

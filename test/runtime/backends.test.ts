@@ -1,13 +1,11 @@
 import { describe } from "vitest";
-import { isAvailable, startBackend } from "../../src/runtime/backend/index.js";
+import { startBackend } from "../../src/runtime/backend/index.js";
 import { contract } from "./contract.js";
 
+// TensorFlow itself: native.test.ts.
 describe("wasm", () => {
   contract(() => startBackend("wasm"));
 });
 describe("cpu", () => {
   contract(() => startBackend("cpu"));
-});
-describe.skipIf(!isAvailable("tensorflow"))("tensorflow", () => {
-  contract(() => startBackend("tensorflow"));
 });

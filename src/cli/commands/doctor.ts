@@ -1,46 +1,114 @@
 import { availableParallelism, totalmem } from "node:os";
 import { Command } from "commander";
 import type { LocalMachine } from "../../planner/types.js";
+import type { BackendName } from "../../runtime/backend/index.js";
+import { RunFailure } from "../../runtime/types.js";
 import { formatBytes, formatFlops, formatSeconds } from "../../units/index.js";
 import { reported } from "../failures.js";
 import { examples } from "../help.js";
-import { answer, answerJson } from "../output.js";
+import { probeGraphs } from "../machine.js";
+import { answer, answerJson, note, usage } from "../output.js";
+
+interface Options {
+  readonly fix?: string | true;
+  readonly calibrate?: string | true;
+  readonly json?: boolean;
+}
 
 /** `llmp doctor` */
 export function command(): Command {
   return examples(
     new Command("doctor")
-      .description("Show what this machine can run, and measure it")
-      .option("--calibrate", "measure this machine; plans for it use the figures")
+      .description("Show what this machine can run; install faster backends; measure it")
+      .option("--fix [what]", "install a backend into the cache folder: cpu (TensorFlow), gpu (with CUDA)")
+      .option("--calibrate [backend]", "measure this machine; plans for it use the figures")
       .option("--json", "print JSON")
-      .action((options: { calibrate?: boolean; json?: boolean }) => reported(() => doctor(options))),
-    ["llmp doctor", "llmp doctor --calibrate --json"],
+      .action((options: Options) => reported(() => doctor(options))),
+    ["llmp doctor --fix", "llmp doctor --calibrate --json"],
   );
 }
 
-async function doctor(options: { calibrate?: boolean; json?: boolean }): Promise<void> {
-  const { calibrate, readMachine } = await import("../../runtime/calibrate/index.js");
-  const { startBackend } = await import("../../runtime/backend/index.js");
-  await startBackend("wasm");
-  const machine = options.calibrate === true ? await calibrate() : readMachine();
+interface State {
+  readonly name: BackendName;
+  readonly works: boolean;
+  readonly default: boolean;
+  /** Why it does not work, or how to get it. */
+  readonly note?: string;
+  readonly machine: LocalMachine | null;
+}
+
+async function doctor(options: Options): Promise<void> {
+  const { backendNames, bestBackend, cacheFolder } = await import("../../runtime/backend/index.js");
+  if (options.fix !== undefined) await fix(options.fix === true ? "cpu" : options.fix);
+  if (options.calibrate !== undefined) {
+    const { calibrate } = await import("../../runtime/calibrate/index.js");
+    const name = options.calibrate === true ? bestBackend() : options.calibrate;
+    note(`measuring ${name}`);
+    await calibrate(name, await probeGraphs());
+  }
+  const states: State[] = [];
+  for (const name of backendNames) states.push(await stateOf(name));
   const facts = {
     node: process.versions.node,
     cores: availableParallelism(),
     memory_bytes: totalmem(),
-    backends: { wasm: true },
-    machine: machine ?? null,
+    cache: cacheFolder(),
+    backends: states,
   };
   if (options.json === true) answerJson(facts);
-  else answer([...lines(facts), ...(machine === undefined ? [hint] : measured(machine))].join("\n"));
+  else answer(lines(facts).join("\n"));
 }
 
-const hint = "not measured yet: llmp doctor --calibrate";
-const lines = (f: { node: string; cores: number; memory_bytes: number }): string[] => [
-  `Node ${f.node}, ${f.cores} cores, ${formatBytes(f.memory_bytes)}`,
-  "backend wasm: works",
-];
-const measured = (m: LocalMachine): string[] => [
-  `matrix products ${formatFlops(m.matmulFlops)}/s`,
-  `memory ${formatBytes(m.elementwiseBandwidth)}/s`,
-  `a call ${formatSeconds(m.kernelLaunchSeconds)}`,
-];
+async function fix(what: string): Promise<void> {
+  const { installable, installBackend } = await import("../../runtime/install/index.js");
+  if (!(what in installable)) throw usage(`--fix knows ${Object.keys(installable).join(", ")}, not ${what}`);
+  const name = installable[what as keyof typeof installable];
+  note(`${name}: ${await installBackend(name, note)}`);
+}
+
+const ways: Readonly<Record<BackendName, string>> = {
+  "tensorflow-gpu": "llmp doctor --fix gpu",
+  tensorflow: "llmp doctor --fix",
+  webgpu: "",
+  wasm: "",
+  cpu: "",
+};
+
+async function stateOf(name: BackendName): Promise<State> {
+  const { bestBackend, isAvailable, startBackend } = await import("../../runtime/backend/index.js");
+  const { readMachine } = await import("../../runtime/calibrate/index.js");
+  const state = { name, default: name === bestBackend(), machine: readMachine(name) ?? null };
+  if (!isAvailable(name)) return { ...state, works: false, note: `not installed: ${ways[name]}` };
+  try {
+    await startBackend(name);
+    return { ...state, works: true };
+  } catch (error) {
+    if (!(error instanceof RunFailure)) throw error;
+    return { ...state, works: false, note: error.diagnostic.message };
+  }
+}
+
+function lines(f: {
+  readonly node: string;
+  readonly cores: number;
+  readonly memory_bytes: number;
+  readonly backends: readonly State[];
+}): string[] {
+  const width = Math.max(...f.backends.map((b) => b.name.length));
+  return [
+    `Node ${f.node}, ${f.cores} cores, ${formatBytes(f.memory_bytes)}`,
+    ...f.backends.flatMap((b) => {
+      const state = b.works ? `works${b.default ? " (the default)" : ""}` : (b.note ?? "");
+      return [`${b.name.padEnd(width)}  ${state}`, ...(b.works ? [`${" ".repeat(width)}  ${figures(b)}`] : [])];
+    }),
+  ];
+}
+
+const figures = ({ name, machine: m }: State): string =>
+  m === null
+    ? `not measured yet: llmp doctor --calibrate ${name}`
+    : [
+        `matrix products ${formatFlops(m.matmulFlops)}/s`,
+        `memory ${formatBytes(m.elementwiseBandwidth)}/s`,
+        `a call ${formatSeconds(m.kernelLaunchSeconds)}`,
+      ].join(", ");

@@ -36,7 +36,7 @@ export function evalCommand(needs: Needs): Command {
       .option("--stage <name>", "of which stage; the last unless given")
       .option("--rows <count>", "at most so many sequences of each dataset, and rows of each task", "200")
       .option("-n, --tokens <count>", "longest answer of an exact match", "64")
-      .option("--backend <name>", "tensorflow, webgpu, wasm or cpu; the best there is unless given")
+      .option("--backend <name>", "tensorflow-gpu, tensorflow, webgpu, wasm or cpu; the best there is unless given")
       .option("--json", "print JSON")
       .action((name: string | undefined, options: Options) => reported(() => evaluate(name, options, needs))),
     ["llmp eval shakespeare", "llmp eval local-sft --task examples/data/quiz.jsonl --json"],

@@ -30,7 +30,10 @@ export function command(): Command {
     new Command("run")
       .description("Run a plan: on this machine, or (with --yes) on SageMaker")
       .argument("[file]", "a .llmp file, or a plan.json")
-      .option("--backend <name>", "wasm")
+      .option(
+        "--backend <name>",
+        "tensorflow-gpu, tensorflow, webgpu, wasm or cpu; the file's, or the best there is, unless given",
+      )
       .option("--steps <count>", "stop every stage after so many steps")
       .option("--resume [run]", "go on from the last checkpoint")
       .option("--set <name=value>", "set a param or a key", collect, [])
@@ -48,7 +51,10 @@ async function runCommand(file: string | undefined, options: Options): Promise<v
   const steps = options.steps === undefined ? undefined : Number(options.steps);
   if (steps !== undefined && !(Number.isInteger(steps) && steps > 0))
     throw usage(`--steps ${options.steps} is not a whole number above 0`);
-  const plan = await loadPlan(file, options.set === undefined ? {} : { set: options.set });
+  const plan = await loadPlan(file, {
+    ...(options.set === undefined ? {} : { set: options.set }),
+    ...(options.backend === undefined ? {} : { backend: options.backend }),
+  });
   if (options.rehearse === true) {
     const { rehearsePlan } = await import("../rehearsal.js");
     await rehearsePlan(plan, options.json === true);

@@ -57,7 +57,7 @@ export function sampleCommand(needs: Needs): Command {
       .option("--top-p <share>", "draw from the likeliest tokens of this share", "1")
       .option("--seed <number>", "the same seed, the same text", "1")
       .option("--samples <count>", "how many", "1")
-      .option("--backend <name>", "tensorflow, webgpu, wasm or cpu; the best there is unless given")
+      .option("--backend <name>", "tensorflow-gpu, tensorflow, webgpu, wasm or cpu; the best there is unless given")
       .option("--json", "print JSON")
       .action((name: string | undefined, options: Options) => reported(() => sample(name, options, needs))),
     ['llmp sample shakespeare --prompt "ROMEO:"', 'llmp sample local-sft -p "3 + 4 =" -t 0 --json'],

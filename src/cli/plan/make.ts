@@ -6,6 +6,7 @@ import { bundledHardware, type Hardware, type Price } from "../../hardware/index
 import type { Plan } from "../../planner/plan.js";
 import type { CalibrationFile } from "../../planner/types.js";
 import { loadPipeline } from "../load.js";
+import { thisMachine } from "../machine.js";
 import { Exit, exit, showDiagnostics, usage } from "../output.js";
 
 export interface PlanInputs {
@@ -14,6 +15,8 @@ export interface PlanInputs {
   readonly vars?: string;
   readonly prices?: string;
   readonly calibration?: string;
+  /** What computes on this machine; stands above the file's. */
+  readonly backend?: string;
 }
 
 export interface Made {
@@ -26,7 +29,7 @@ export async function makePlan(file: string | undefined, inputs: PlanInputs = {}
   const calibration = inputs.calibration === undefined ? undefined : readJson<CalibrationFile>(inputs.calibration);
   if (calibration !== undefined && calibration.schema !== "llmp.calibration/1")
     throw usage(`${inputs.calibration} is not a calibration`, "`llmp calibrate RUNS.jsonl -o FILE` writes one");
-  const outcome = await planOf(pipeline, hardwareWith(inputs.prices), calibration);
+  const outcome = await planOf(pipeline, hardwareWith(inputs.prices), calibration, inputs.backend);
   if (!quiet || outcome.value === undefined) showDiagnostics(outcome.diagnostics, host.sources);
   if (outcome.value === undefined) throw new Exit(exit.infeasible);
   return { plan: outcome.value, diagnostics: outcome.diagnostics };
@@ -37,13 +40,13 @@ export async function planOf(
   pipeline: Pipeline,
   hardware: Hardware = bundledHardware(),
   calibration?: CalibrationFile,
+  backend?: string,
 ): Promise<Outcome<Plan>> {
   const { plan } = await import("../../planner/index.js");
-  const { readMachine } = await import("../../runtime/calibrate/index.js");
-  const local = readMachine();
+  const machine = await thisMachine();
   return plan(pipeline, hardware, {
     ...(calibration === undefined ? {} : { calibration }),
-    ...(local === undefined ? {} : { local }),
+    local: (named) => machine(backend ?? named),
   });
 }
 

@@ -44,6 +44,12 @@ export const run = define({
     message: "cannot write {path}: {why}",
     since: "0.2",
   },
+  LLMP6020: {
+    severity: "error",
+    title: "A backend cannot be installed",
+    message: "backend {backend} cannot be installed: {why}",
+    since: "0.1",
+  },
   LLMP6101: {
     severity: "error",
     title: "A tokenizer cannot be read",

@@ -55,6 +55,29 @@ export const defaultMachine: LocalMachine = {
   calibrated: false,
 };
 
+/** The same machine on another backend; native ones use all cores and all memory but what the process itself takes. */
+export function uncalibrated(backend: LocalMachine["backend"], cores: number, memoryBytes: number): LocalMachine {
+  if (backend === "wasm") return { ...defaultMachine, cores, memoryBytes };
+  const base = { backend, cores, memoryBytes, heapBytes: Math.max(0, memoryBytes - 2 ** 30), calibrated: false };
+  const rates = (flops: number, bandwidth: number, launch: number, transcendentals: number): LocalMachine => ({
+    ...base,
+    matmulFlops: flops,
+    elementwiseBandwidth: bandwidth,
+    kernelLaunchSeconds: launch,
+    constants: { transcendentals },
+  });
+  switch (backend) {
+    case "tensorflow":
+      return rates(120e9 * cores, 10e9, 15e-6, 5e8 * cores);
+    case "tensorflow-gpu":
+      return rates(20e12, 500e9, 15e-6, 1e11);
+    case "webgpu":
+      return rates(1e12, 100e9, 50e-6, 1e10);
+    case "cpu":
+      return rates(1.2e9, 1.5e9, 2e-6, 5e7);
+  }
+}
+
 const none = { lr: 0, beta1: 0, beta2: 0, eps: 1, weightDecay: 0, clip: 1, t: 1, lossScale: 1 };
 
 export function predictLocal(
@@ -83,33 +106,44 @@ export function predictLocal(
     options.other === undefined
       ? undefined
       : otherState(algebra, options.other, state, options.shares === true, length, () => empty);
-  const restBytes = dry.bytes();
-  const before = dry.seconds();
   const { micro_batch, accumulation } = candidate.parallel;
   const sequences = micro_batch * program.rows(objective.options);
   const ids = new Int32Array(sequences * length);
-  const generating = program.samples === true ? generate(dry, state, sequences, length, objective.options) : 0;
-  // Micro-batches are alike: one is measured, and counts as often as there are.
-  program.micro({
-    algebra,
-    policy: state,
-    other,
-    batch: {
-      sequences,
-      length,
-      tokens: ids,
-      targets: ids,
-      weights: new Float32Array(sequences * length),
-      positions: ids,
-      ...(options.packing === true ? { segments: ids } : {}),
-    },
-    recompute: candidate.recompute,
-    scale: 1,
-    options: objective.options,
-  });
-  const afterMicro = dry.seconds();
+  const batch = {
+    sequences,
+    length,
+    tokens: ids,
+    targets: ids,
+    weights: new Float32Array(sequences * length),
+    positions: ids,
+    ...(options.packing === true ? { segments: ids } : {}),
+  };
+  const { recompute } = candidate;
+  const micro = (): void => {
+    program.micro({ algebra, policy: state, other, batch, recompute, scale: 1, options: objective.options });
+  };
+  // Zeros take no memory on composed backends, so only a step that finds the optimizer's state is like all that follow.
+  if (machine.backend !== "wasm") {
+    micro();
+    applyUpdate(algebra, state, optimizer, none);
+    dry.reset();
+  }
+  const restBytes = dry.bytes();
+  let last = dry.seconds();
+  const since = (): number => {
+    const from = last;
+    last = dry.seconds();
+    return last - from;
+  };
+  const more = program.samples === true ? generate(dry, state, sequences, length, objective.options) : 0;
+  const generating = since() + more;
+  // Micro-batches but the first are alike: the second is measured, and counts as often as there are.
+  micro();
+  const first = since();
+  if (accumulation > 1 && machine.backend !== "wasm") micro();
+  const next = accumulation > 1 && machine.backend !== "wasm" ? since() : first;
   applyUpdate(algebra, state, optimizer, none);
-  const stepSeconds = (afterMicro - before + generating) * accumulation + (dry.seconds() - afterMicro);
+  const stepSeconds = first + next * (accumulation - 1) + generating * accumulation + since();
   return { peakBytes: dry.peak(), restBytes, stepSeconds, fits: dry.peak() <= machine.heapBytes };
 }
 

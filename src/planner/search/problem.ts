@@ -5,7 +5,7 @@ import type { Cluster, ModelSpec, Pipeline, Precision, Pricing, Stage } from "..
 import { type Diagnostic, planCodes } from "../../diagnostics/index.js";
 import type { Accelerator, Hardware, Instance } from "../../hardware/types.js";
 import type { ModelGraph } from "../../model/graph.js";
-import type { PlanOptions, StageContext } from "../types.js";
+import type { LocalMachine, PlanOptions, StageContext } from "../types.js";
 import { stageFeatures } from "./features.js";
 import { allowed, counts, fixedValue } from "./space.js";
 
@@ -74,6 +74,7 @@ export function stageProblem(
   const machines = machinesOf(cluster, stage, hardware, options, left);
   const configurations: Configuration[] = [];
   const objections = new Map<string, string>();
+  const local = localOf(cluster, stage, options);
   for (const { instance, accelerator } of machines) {
     for (const precision of precisions) {
       const compute = precision.compute.value;
@@ -95,7 +96,7 @@ export function stageProblem(
           ...(reference === undefined ? {} : { reference }),
           ...(teacher === undefined ? {} : { teacher }),
           ...(options.calibration === undefined ? {} : { calibration: options.calibration }),
-          ...(options.local === undefined ? {} : { local: options.local }),
+          ...(local === undefined ? {} : { local }),
         };
         for (const contextLength of allowed(stage.contextLength, [spec.contextLength.value])) {
           const globalBatch = sequencesPerStep(stage, contextLength, warnings);
@@ -152,7 +153,7 @@ function machinesOf(
   return allowed(cluster.instance, known).flatMap((name) => {
     const instance = hardware.instances[name];
     if (instance === undefined) {
-      if (provider === "local") return [thisMachine(stage, options)];
+      if (provider === "local") return [thisMachine(stage, localOf(cluster, stage, options))];
       left.push({ what: name, why: "no such instance in the hardware data" });
       return [];
     }
@@ -165,12 +166,21 @@ function machinesOf(
   });
 }
 
-/** This machine as an instance: as many workers as the file's degrees ask for. */
-function thisMachine(stage: Stage, options: PlanOptions): { instance: Instance; accelerator: Accelerator } {
+/** Workers compute on WASM: a process has TensorFlow once. */
+function localOf(cluster: Cluster, stage: Stage, { local }: PlanOptions): LocalMachine | undefined {
+  const backend = workersOf(stage) > 1 ? "wasm" : cluster.options.backend?.value;
+  return typeof local === "function" ? local(backend === undefined ? undefined : String(backend)) : local;
+}
+
+function workersOf(stage: Stage): number {
   const p = stage.parallel;
   const degree = (s: typeof p.data): number => fixedValue(s) ?? 1;
-  const workers = degree(p.data) * degree(p.tensor) * degree(p.pipeline) * degree(p.context);
-  const local = options.local;
+  return degree(p.data) * degree(p.tensor) * degree(p.pipeline) * degree(p.context);
+}
+
+/** This machine as an instance: as many workers as the file's degrees ask for. */
+function thisMachine(stage: Stage, local: LocalMachine | undefined): { instance: Instance; accelerator: Accelerator } {
+  const workers = workersOf(stage);
   const memory = local?.heapBytes ?? 4 * 1024 ** 3 - 64 * 1024;
   const flops = local?.matmulFlops ?? 20e9;
   const sources = [{ value: "this machine", source: "llmp doctor", date: "" }];

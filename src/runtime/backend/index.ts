@@ -5,7 +5,15 @@ import { bestBackend } from "./installed.js";
 import { type Backend, type BackendName, backendNames } from "./types.js";
 
 export { cacheFolder } from "./cache.js";
-export { bestBackend, isAvailable, readInstalled } from "./installed.js";
+export {
+  bestBackend,
+  bindingFile,
+  findBinding,
+  type Installed,
+  installFolder,
+  isAvailable,
+  readInstalled,
+} from "./installed.js";
 export { type Backend, type BackendName, backendNames, type Handle } from "./types.js";
 export { wasmHeapBytes } from "./wasm-memory.js";
 
@@ -19,11 +27,12 @@ const starts: Readonly<Record<BackendName, () => Promise<Backend>>> = {
   cpu: async () => (await import("./cpu.js")).startCpu(),
 };
 
-const isName = (name: string): name is BackendName => (backendNames as readonly string[]).includes(name);
+export const isBackend = (name: string | undefined): name is BackendName =>
+  (backendNames as readonly (string | undefined)[]).includes(name);
 
 /** @param name the best available unless given */
 export async function startBackend(name: string = bestBackend()): Promise<Backend> {
-  if (!isName(name)) {
+  if (!isBackend(name)) {
     const close = nearest(name, backendNames);
     const hint = close === undefined ? `one of ${backendNames.join(", ")}` : `did you mean ${close}?`;
     throw cannotStart(name, "there is no backend of that name", [hint]);

@@ -4,19 +4,25 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { writeWhole } from "../../files/index.js";
+import type { ModelGraph } from "../../model/graph.js";
 import type { LocalMachine } from "../../planner/types.js";
-import { type Backend, cacheFolder, startBackend, wasmHeapBytes } from "../backend/index.js";
+import { type Backend, type BackendName, cacheFolder, startBackend, wasmHeapBytes } from "../backend/index.js";
+import { fit } from "./fit.js";
 
 const file = (): string => join(cacheFolder(), "machine.json");
 
-/** Undefined before the first `llmp doctor --calibrate`. */
-export function readMachine(): LocalMachine | undefined {
+type Machines = Partial<Record<BackendName, LocalMachine>>;
+
+function readAll(): Machines {
   try {
-    return JSON.parse(readFileSync(file(), "utf8")) as LocalMachine;
+    return JSON.parse(readFileSync(file(), "utf8")) as Machines;
   } catch {
-    return undefined;
+    return {};
   }
 }
+
+/** Undefined before the first `llmp doctor --calibrate`. */
+export const readMachine = (backend: BackendName): LocalMachine | undefined => readAll()[backend];
 
 /** Median seconds of one call. */
 function seconds(work: () => void): number {
@@ -29,32 +35,40 @@ function seconds(work: () => void): number {
   return times.sort((a, b) => a - b)[3]!;
 }
 
-export async function calibrate(): Promise<LocalMachine> {
-  const { algebra }: Backend = await startBackend("wasm");
-  const x = algebra.floats(new Float32Array(2048 * 384).fill(0.5), [2048, 384]);
+/** Rates of single operations. */
+function rates({ algebra, name }: Backend): LocalMachine {
+  // Activations of a small model; the plain CPU gets a sixteenth, to answer in seconds.
+  const rows = name === "cpu" ? 128 : 2048;
+  const x = algebra.floats(new Float32Array(rows * 384).fill(0.5), [rows, 384]);
   const w = algebra.floats(new Float32Array(1536 * 384).fill(0.25), [1536, 384]);
   const one = algebra.floats(new Float32Array(4), [4]);
   const gemm = seconds(() => algebra.free(algebra.matmul(x, w, false, true)));
   const launch = seconds(() => {
-    for (let i = 0; i < 500; i++) algebra.free(algebra.add(one, one));
+    for (let i = 0; i < 500; i++) algebra.free(algebra.multiply(one, one));
   });
-  const add = seconds(() => algebra.free(algebra.add(x, x)));
-  const silu = seconds(() => algebra.free(algebra.activation("silu", x)));
+  const product = seconds(() => algebra.free(algebra.multiply(x, x)));
+  const tanh = seconds(() => algebra.free(algebra.softcap(x, 1)));
   for (const t of [x, w, one]) algebra.free(t);
-  const elements = 2048 * 384;
-  const bandwidth = (3 * 4 * elements) / add;
-  const machine: LocalMachine = {
-    backend: "wasm",
+  const elements = rows * 384;
+  const bandwidth = (3 * 4 * elements) / product;
+  return {
+    backend: name,
     cores: availableParallelism(),
     memoryBytes: totalmem(),
-    heapBytes: wasmHeapBytes,
-    matmulFlops: (2 * 2048 * 384 * 1536) / gemm,
+    heapBytes: name === "wasm" ? wasmHeapBytes : Math.max(0, totalmem() - 2 ** 30),
+    matmulFlops: (2 * rows * 384 * 1536) / gemm,
     elementwiseBandwidth: bandwidth,
     kernelLaunchSeconds: launch / 500,
-    constants: { transcendentals: elements / Math.max(1e-9, silu - (2 * 4 * elements) / bandwidth) },
+    constants: { transcendentals: elements / Math.max(elements / 1e10, tanh - (2 * 4 * elements) / bandwidth) },
     calibrated: true,
   };
+}
+
+/** @param probes small models whose steps the figures must explain */
+export async function calibrate(backend: string, probes: readonly ModelGraph[]): Promise<LocalMachine> {
+  const started = await startBackend(backend);
+  const machine = fit(started, rates(started), probes);
   mkdirSync(cacheFolder(), { recursive: true });
-  writeWhole(file(), `${JSON.stringify(machine, null, 2)}\n`);
+  writeWhole(file(), `${JSON.stringify({ ...readAll(), [started.name]: machine }, null, 2)}\n`);
   return machine;
 }

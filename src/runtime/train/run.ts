@@ -9,7 +9,7 @@ import type { ModelGraph } from "../../model/graph.js";
 import { hfConfigText, hfLosses, toHfConfig } from "../../model/index.js";
 import type { Plan, StagePlan } from "../../planner/plan.js";
 import { numberOf, objectivePrograms } from "../../program/index.js";
-import { type Backend, startBackend } from "../backend/index.js";
+import { type Backend, isBackend, startBackend } from "../backend/index.js";
 import { openCheckpoints, setAside } from "../checkpoint/index.js";
 import { worldSize } from "../collectives/index.js";
 import { openSource } from "../data/index.js";
@@ -48,9 +48,15 @@ export interface Builders {
   ) => ModelGraph;
 }
 
+/** The accelerator of a plan for this machine is the backend that it was planned for. */
+function plannedBackend(plan: Plan): string | undefined {
+  const { provider, accelerator } = plan.stages[0]?.cluster ?? {};
+  return provider === "local" && isBackend(accelerator) ? accelerator : undefined;
+}
+
 export async function* runPlan(plan: Plan, options: RunOptions, build: Builders): AsyncGenerator<RunEvent> {
   const { pipeline } = plan;
-  const backend = await startBackend(options.backend);
+  const backend = await startBackend(options.backend ?? plannedBackend(plan));
   const graphs = plan.stages.map((stagePlan) => {
     const stage = pipeline.stages.find((s) => s.name === stagePlan.name)!;
     const precision = pipeline.precisions[stagePlan.precision]!;

@@ -3,6 +3,18 @@ import type { BlockSpec } from "../types.js";
 
 /** Keys that only some emitters read; they reach them by `Cluster.options`. */
 export const clusterOptions = [
+  field(
+    "backend",
+    words({
+      "tensorflow-gpu": "TensorFlow on CUDA",
+      tensorflow: "TensorFlow on the CPU",
+      webgpu: "WebGPU",
+      wasm: "WebAssembly: always there",
+      cpu: "plain JavaScript",
+    }),
+    "what computes on this machine; unless given, the best there is",
+    "wasm",
+  ),
   field("queue", text, "job queue of AWS Batch, or local queue of Kueue", '"gpu-queue"'),
   field("namespace", text, "Kubernetes namespace", '"training"'),
   field("partition", text, "Slurm partition", '"p5"'),
