@@ -46,3 +46,88 @@ describe("files that transformers wrote", () => {
     expect(buildGraph(spec).parameters).toBe(stored);
   });
 });
+
+/** Keys as the published files have them, defaults left out as there. */
+const published: [string, string, Record<string, unknown>, readonly string[]][] = [
+  [
+    "qwen2_5_7b",
+    "windows that are switched off",
+    {
+      model_type: "qwen2",
+      hidden_size: 3584,
+      intermediate_size: 18_944,
+      max_position_embeddings: 131_072,
+      max_window_layers: 28,
+      num_attention_heads: 28,
+      num_hidden_layers: 28,
+      num_key_value_heads: 4,
+      rms_norm_eps: 1e-6,
+      rope_theta: 1_000_000,
+      sliding_window: 131_072,
+      tie_word_embeddings: false,
+      torch_dtype: "bfloat16",
+      use_mrope: false,
+      use_sliding_window: false,
+      vocab_size: 152_064,
+    },
+    [],
+  ],
+  [
+    "gemma3_12b",
+    "a language model inside a larger one, nearly all left to the class",
+    {
+      architectures: ["Gemma3ForConditionalGeneration"],
+      boi_token_index: 255_999,
+      image_token_index: 262_144,
+      mm_tokens_per_image: 256,
+      model_type: "gemma3",
+      text_config: {
+        hidden_size: 3840,
+        intermediate_size: 15_360,
+        model_type: "gemma3_text",
+        num_attention_heads: 16,
+        num_hidden_layers: 48,
+        num_key_value_heads: 8,
+        rope_scaling: { factor: 8, rope_type: "linear" },
+        sliding_window: 1024,
+      },
+      vision_config: { hidden_size: 1152, model_type: "siglip_vision_model" },
+    },
+    ["not carried over: all but the language model (vision_config)"],
+  ],
+  [
+    "deepseek_v3",
+    "8-bit weights and a multi-token-prediction module",
+    {
+      model_type: "deepseek_v3",
+      architectures: ["DeepseekV3ForCausalLM"],
+      auto_map: { AutoConfig: "configuration_deepseek.DeepseekV3Config" },
+      ep_size: 1,
+      max_position_embeddings: 163_840,
+      moe_layer_freq: 1,
+      num_nextn_predict_layers: 1,
+      quantization_config: { quant_method: "fp8", weight_block_size: [128, 128] },
+      rope_scaling: {
+        beta_fast: 32,
+        beta_slow: 1,
+        factor: 40,
+        mscale: 1,
+        mscale_all_dim: 1,
+        original_max_position_embeddings: 4096,
+        type: "yarn",
+      },
+      scoring_func: "sigmoid",
+      topk_method: "noaux_tc",
+    },
+    ["not carried over: the multi-token-prediction module", "not carried over: the quantisation of the stored weights"],
+  ],
+];
+
+describe("published files", () => {
+  test.each(published)("%s: %s", (name, _, config, lost) => {
+    const { spec, warnings } = imported(config);
+    expect(warnings).toEqual(lost);
+    const known = models.find(([n]) => n === name)?.[1] as ModelSpec;
+    expect(comparable(spec)).toEqual(comparable(known));
+  });
+});
