@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ModelSpec } from "../../src/checker/index.js";
 import { families } from "../../src/checker/index.js";
@@ -129,5 +130,27 @@ describe("published files", () => {
     expect(warnings).toEqual(lost);
     const known = models.find(([n]) => n === name)?.[1] as ModelSpec;
     expect(comparable(spec)).toEqual(comparable(known));
+  });
+});
+
+describe("spoilt files", () => {
+  const configs = tiny.map((name) => JSON.parse(readFileSync(new URL(`${name}/config.json`, fixtures), "utf8")));
+  const values = fc.oneof(
+    fc.constantFrom<unknown>(null, true, -1, 0, 0.5, 1e15, Number.MAX_SAFE_INTEGER, "", "x", [], [1], {}, { a: [] }),
+    fc.anything({ maxDepth: 2 }),
+  );
+  test("any key with any value: a model that is checked, or diagnostics; never a throw", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...configs), fc.nat(100), values, (config, at, value) => {
+        const keys = Object.keys(config);
+        const spoilt = { ...config, [keys[at % keys.length] ?? ""]: value };
+        const { value: fields, diagnostics } = fromHfConfig(spoilt, "config.json");
+        expect(fields !== undefined || diagnostics.length > 0).toBe(true);
+        if (fields === undefined) return;
+        const checked = checkText(modelBlock("m", fields));
+        expect(checked.value?.models.m !== undefined || checked.diagnostics.length > 0).toBe(true);
+      }),
+      { numRuns: 400, seed: 3 },
+    );
   });
 });

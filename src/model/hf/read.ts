@@ -204,7 +204,7 @@ function sliding(r: Reader, type: string, layers: number): Found {
   const slides = types === undefined ? undefined : types.map((t) => t === "sliding_attention");
   if (slides?.every((s) => !s) || (slides === undefined && qwen && first >= layers)) return {};
   const fits = (n: number): boolean => slides?.every((s, i) => s === (n <= 1 || (i + 1) % n !== 0)) ?? true;
-  const pattern = [usual, 1, ...Array.from({ length: layers }, (_, i) => i + 2)].find(fits);
+  const pattern = [usual, 1, ...Array.from({ length: slides?.length ?? 0 }, (_, i) => i + 2)].find(fits);
   if (pattern === undefined || (slides === undefined && qwen && first > 0)) {
     r.lost("which layers slide (here it is all, or all but every n-th): all attend to the whole context");
     return {};

@@ -43,7 +43,7 @@ export const model: BlockSpec = {
     field("architecture", words(architectures), "the family: it sets the defaults of what is left out", "llama", {
       required: true,
     }),
-    field("layers", whole(), "transformer layers", "32", { required: true }),
+    field("layers", whole(1, 10_000), "transformer layers", "32", { required: true }),
     field("hidden", count, "features of the residual stream", "4096", { required: true }),
     field("heads", whole(), "query heads", "32", { required: true }),
     field("kv_heads", whole(), "key/value heads (GQA); unless given, as many as heads", "8"),
