@@ -24,6 +24,7 @@ const runs = readFileSync(runsFile, "utf8")
   .map((line) => JSON.parse(line));
 const result = study(runs, { leaveOut: !process.argv.includes("--fast"), log: (text) => console.error(text) });
 console.log(result.table);
+if (result.summary) console.log(result.summary);
 if (write) {
   const json = (value) => `${JSON.stringify(value, null, 2)}\n`;
   writeFileSync(`${root}src/planner/calibrate/data/physics.json`, json(result.physics));

@@ -22,7 +22,7 @@ const clusters = [
  * What of a measured deviation to believe: the posterior mean. A single run that is off by a few per cent says little about the
  * next layout, one that is off by a third says that the cluster is: chosen on tables left out of the fit.
  */
-function trusted(list: readonly number[]): number {
+export function believed(list: readonly number[]): number {
   const seen = median(list);
   const noise = within ** 2 / list.length;
   let weights = 0;
@@ -62,8 +62,8 @@ export function calibrateRuns(runs: readonly Run[], fittedOn: string): Calibrati
     schema: "llmp.calibration/1",
     fittedOn,
     stacks: [...groups.values()].map((g) => {
-      const time = g.time.length === 0 ? 0 : trusted(g.time);
-      const memory = g.memory.length === 0 ? 0 : trusted(g.memory);
+      const time = g.time.length === 0 ? 0 : believed(g.time);
+      const memory = g.memory.length === 0 ? 0 : believed(g.memory);
       return {
         engine: g.engine,
         accelerator: g.accelerator,

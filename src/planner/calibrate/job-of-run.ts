@@ -20,6 +20,9 @@ export interface Prepared {
   readonly compute: string;
   readonly known: boolean;
   readonly devices: number;
+  readonly offload: Job["offload"];
+  /** Bytes of optimizer state an element where the row names a smaller one than Adam in fp32. */
+  readonly states?: number;
 }
 
 /** What a row's own words say of its software beyond the columns. */
@@ -92,6 +95,8 @@ export function prepare(run: Run): Prepared {
     compute: (run.precision ?? "bf16").toLowerCase(),
     known: picked.known && knownMachine,
     devices: tensor * pipeline * context * data,
+    offload: /offload/i.test(run.zero_or_fsdp ?? "") ? "optimizer" : "none",
+    ...(/8.?bit.{0,12}(adam|optim)|adamw?_?.?8.?bit/i.test(run.notes ?? "") ? { states: 2 } : {}),
   };
 }
 
@@ -150,14 +155,16 @@ export function numericOf(traits: StackTraits, shard: Layout["shard"], devices: 
 
 export function jobOf(p: Prepared, traits: StackTraits = p.traits, constants: Constants = defaultConstants): Job {
   const cache: LayerCache = new Map();
+  const numeric = numericOf(traits, p.layout.shard, p.devices, p.compute);
   return {
     rates: ratesOf(p.machine, traits, p.compute, constants),
     shape: p.shape,
     layout: p.layout,
     ranks: p.ranks,
-    numeric: numericOf(traits, p.layout.shard, p.devices, p.compute),
+    numeric:
+      p.states === undefined ? numeric : { ...numeric, optimizer: Math.max(0, numeric.optimizer - 8) + p.states },
     devices: p.devices,
-    offload: "none",
+    offload: p.offload,
     passes: [],
     logitsCopies: 1,
     cache,

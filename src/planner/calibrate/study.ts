@@ -1,5 +1,6 @@
 /** The fit of everything, and the same fit with each publisher left out in turn. Run by `bench/fit.mjs`. */
 import { statedStacks } from "../../catalog/engines/index.js";
+import { believed } from "./calibrate.js";
 import stated from "./data/stated.json" with { type: "json" };
 import { fitConstants, predictAll, type Sample, weigh } from "./fit.js";
 import { lacks, type Prepared, prepare } from "./job-of-run.js";
@@ -28,6 +29,7 @@ export function study(runs: readonly Run[], options: StudyOptions) {
   const fittedOn = `${samples.length} published runs (runs.jsonl), bench/fit.mjs`;
   return {
     table: table(samples, inside, outside),
+    ...(outside === undefined ? {} : { summary: summaryOf(samples, outside) }),
     physics: {
       fittedOn,
       constants: {
@@ -86,6 +88,36 @@ function leaveOneOut(
     log(`left out ${publisher}`);
   }
   return found;
+}
+
+/** Left out, with and without the pair that contradicts itself, and after calibration with each run of a table in turn. */
+function summaryOf(samples: readonly Sample[], outside: readonly number[]): string {
+  const off = outside.map((e) => -Math.log1p(e));
+  const tables = new Map<string, number[]>();
+  samples.forEach((s, i) => {
+    const key = `${publisherOf(s.prepared)} ${s.prepared.stack} ${s.prepared.machine.name}`;
+    tables.set(key, [...(tables.get(key) ?? []), i]);
+  });
+  const line = (name: string, list: readonly number[]): string =>
+    `${name}: median ${percent(quantile(list, 0.5))}, p90 ${percent(quantile(list, 0.9))} (${list.length})`;
+  const without = (publisher: RegExp) => (i: number) => !publisher.test(publisherOf(samples[i]!.prepared));
+  const all = samples.map((_, i) => i);
+  const some = all.filter(without(/vTrain|bigscience/));
+  const absolute = (list: readonly number[]): number[] => list.map((i) => Math.abs(outside[i]!));
+  const calibrated: number[] = [];
+  for (const rows of tables.values())
+    for (const one of rows) {
+      // At most forty others for each: large tables would be all that counts.
+      const step = Math.max(1, Math.floor(rows.length / 40));
+      const shift = believed([off[one]!]);
+      for (const [at, i] of rows.entries())
+        if (i !== one && at % step === 0) calibrated.push(Math.abs(Math.expm1(shift - off[i]!)));
+    }
+  return [
+    line("left out, all", absolute(all)),
+    line("left out, without Megatron-DeepSpeed of 2022", absolute(some)),
+    line("left out, then one run of the table", calibrated),
+  ].join("\n");
 }
 
 const quantile = (list: readonly number[], q: number): number => {

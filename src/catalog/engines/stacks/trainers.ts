@@ -5,7 +5,8 @@ export const trl = stack("trl", {
   timeFactor: { any: 1.1 },
   elementwisePasses: 26,
   ffnPasses: 5,
-  lossBytesPerLogit: 12,
+  // transformers: bf16 logits, their fp32 copy, the log-softmax, its gradient (2 + 4 + 4 + 4), and a cast back.
+  lossBytesPerLogit: 16,
   launchFloor: [0.001, 0.0018],
   gradientBytes: 2,
   activations: { hidden: 16, gated: 8, plain: 6, dropout: 2, head: 4, score: 5 },
@@ -71,7 +72,7 @@ export const deepspeed = stack("deepspeed", {
   timeFactor: { any: 1.1 },
   elementwisePasses: 24,
   ffnPasses: 5,
-  lossBytesPerLogit: 12,
+  lossBytesPerLogit: 16,
   launchFloor: [0.001, 0.0018],
   gradientBytes: 2,
   state: { weights: 2, gradients: 2, optimizer: 12 },
