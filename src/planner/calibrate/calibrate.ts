@@ -10,19 +10,34 @@ const median = (list: readonly number[]): number => {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 };
 
-/** How layouts of one cluster scatter around its factor (standard deviation of a logarithm). */
-const within = 0.08;
-/** How clusters scatter around the prediction: most a little, some by a lot (another version, a power limit). */
-const clusters = [
-  { share: 0.75, spread: 0.06 },
-  { share: 0.25, spread: 0.3 },
-] as const;
+/** Standard deviations of logarithms of measured over predicted. */
+interface Scatter {
+  /** How layouts of one cluster scatter around its factor. */
+  readonly within: number;
+  /** How clusters scatter around the prediction: most a little, some by a lot (another version, a power limit). */
+  readonly clusters: readonly { readonly share: number; readonly spread: number }[];
+}
+const time: Scatter = {
+  within: 0.08,
+  clusters: [
+    { share: 0.75, spread: 0.06 },
+    { share: 0.25, spread: 0.3 },
+  ],
+};
+/** Bytes are counted: what is off for one layout (a kept buffer, another version) is nearly as much off for the next. */
+const memory: Scatter = {
+  within: 0.025,
+  clusters: [
+    { share: 0.75, spread: 0.03 },
+    { share: 0.25, spread: 0.15 },
+  ],
+};
 
 /**
  * What of a measured deviation to believe: the posterior mean. A single run that is off by a few per cent says little about the
  * next layout, one that is off by a third says that the cluster is: chosen on tables left out of the fit.
  */
-export function believed(list: readonly number[]): number {
+export function believed(list: readonly number[], { within, clusters }: Scatter = time): number {
   const seen = median(list);
   const noise = within ** 2 / list.length;
   let weights = 0;
@@ -62,16 +77,16 @@ export function calibrateRuns(runs: readonly Run[], fittedOn: string): Calibrati
     schema: "llmp.calibration/1",
     fittedOn,
     stacks: [...groups.values()].map((g) => {
-      const time = g.time.length === 0 ? 0 : believed(g.time);
-      const memory = g.memory.length === 0 ? 0 : believed(g.memory);
+      const seconds = g.time.length === 0 ? 0 : believed(g.time);
+      const bytes = g.memory.length === 0 ? 0 : believed(g.memory, memory);
       return {
         engine: g.engine,
         accelerator: g.accelerator,
-        timeFactor: Math.exp(time),
+        timeFactor: Math.exp(seconds),
         memoryOffsetBytes: 0,
-        memoryFactor: Math.exp(memory),
-        timeResiduals: g.time.map((x) => Math.exp(time - x) - 1),
-        memoryResiduals: g.memory.map((x) => Math.exp(memory - x) - 1),
+        memoryFactor: Math.exp(bytes),
+        timeResiduals: g.time.map((x) => Math.exp(seconds - x) - 1),
+        memoryResiduals: g.memory.map((x) => Math.exp(bytes - x) - 1),
         rows: Math.max(g.time.length, g.memory.length),
       };
     }),

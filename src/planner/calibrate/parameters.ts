@@ -27,6 +27,7 @@ const physicsSpread: readonly (readonly [RegExp, number])[] = [
   [/^network\.latency/, 0.7],
   [/^network$/, 0.2],
   [/^(alltoall|moe\.passes)/, 0.3],
+  [/^tensor\.reach/, 0.2],
   [/^fp8\.casts/, 0.4],
   [/^recipe\./, 0.1],
   [/^step\.log/, 0.7],

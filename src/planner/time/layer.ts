@@ -194,7 +194,8 @@ function commSeconds(
   const width = 2 * tokens * s.hidden;
   if (d.tensor > 1) {
     const group = groupOf(r, d.tensor, 1);
-    const visible = 1 - overlap.tensorParallel;
+    // Nothing runs beside these: launches, and the slowest of the group, show in full.
+    const visible = (1 - overlap.tensorParallel) / (r.constants["tensor.reach"] ?? 0.75);
     // Attention and MLP each gather and scatter once a direction (or reduce all); embedding and head once.
     const times =
       s.role === "block" ? (s.attention !== undefined ? 1 : 0) + (s.ffn > 0 || s.moe !== undefined ? 1 : 0) : 0.5;
