@@ -1,5 +1,5 @@
 /**
- * Bundles editors/vscode into `dist/llmp-vscode-<version>.vsix`: `npm run vsix`. A .vsix is a zip with two manifests of its own;
+ * Bundles editors/vscode into `editors/vscode/llmp-<version>.vsix`: `npm run vsix`. A .vsix is a zip with two manifests of its own;
  * Microsoft's packager needs a newer Node than this project supports and brings 200 packages, so it is written here.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -53,8 +53,7 @@ const archive = zipSync(
     ...Object.entries(files).map(([name, data]) => [`extension/${name}`, [data, entry()]]),
   ]),
 );
-const target = path.join(root, `dist/llmp-vscode-${manifest.version}.vsix`);
-mkdirSync(path.dirname(target), { recursive: true });
+const target = path.join(source, `llmp-${manifest.version}.vsix`);
 writeFileSync(`${target}.part`, archive);
 renameSync(`${target}.part`, target);
 console.log(`${path.relative(process.cwd(), target)}  ${(archive.length / 1024).toFixed(0)} KiB`);

@@ -1,6 +1,6 @@
 /** The VS Code extension as it is packaged. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -24,8 +24,8 @@ let manifest: Manifest;
 
 beforeAll(() => {
   execFileSync(process.execPath, [path.join(root, "scripts/vsix.mjs")], { cwd: root, stdio: "pipe" });
-  const name = readdirSync(path.join(root, "dist")).find((f) => f.endsWith(".vsix")) ?? "";
-  files = unzipSync(new Uint8Array(readFileSync(path.join(root, "dist", name))));
+  const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { version: string };
+  files = unzipSync(new Uint8Array(readFileSync(path.join(root, `editors/vscode/llmp-${version}.vsix`))));
   manifest = JSON.parse(text("extension/package.json"));
 });
 
