@@ -55,7 +55,7 @@ describe.each(["README.md", ...pages("docs")])("%s", (page) => {
   const blocks = blocksOf(page);
 
   it("says what each block is", () => {
-    const known = ["llmp", "sh", "console", "json", "ts", "text", "lua", "toml", "html"];
+    const known = ["llmp", "sh", "console", "json", "ts", "text", "lua", "toml", "rust", "html"];
     expect(blocks.filter((b) => !known.includes(b.language)).map((b) => `line ${b.line}: ${b.language}`)).toEqual([]);
   });
 
