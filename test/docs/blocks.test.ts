@@ -67,6 +67,7 @@ describe.each(["README.md", ...pages("docs")])("%s", (page) => {
       mkdirSync(path.join(cwd, "examples"));
       cpSync("examples", path.join(cwd, "examples"), { recursive: true, filter: (f) => !f.includes("runs") });
       for (const { language, file, text, line } of blocks) {
+        if (file !== undefined) mkdirSync(path.dirname(path.join(cwd, file)), { recursive: true });
         if (language === "llmp") {
           if (file !== undefined) writeFileSync(path.join(cwd, file), text);
           const { value, diagnostics } = parse({ path: file ?? "block.llmp", text });
