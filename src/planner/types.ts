@@ -132,6 +132,7 @@ export interface LayoutGroup {
   readonly globalBatch: number;
   /** One of them. */
   readonly parallel: ParallelPlan;
+  /** One list for all groups of a search with the same tensor, pipeline, context and data degrees. */
   readonly shards: readonly Pick<ParallelPlan, "shard" | "shard_group">[];
   readonly schedules: readonly Pick<ParallelPlan, "schedule" | "virtual">[];
 }

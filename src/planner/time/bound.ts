@@ -459,11 +459,28 @@ function leastExposed(context: StageContext, { parallel, shards, contextLength }
   return data + optimizer;
 }
 
+/** What groups with the same degrees share: lists of ways of sharding are made once for each. */
+interface Memo {
+  state?: StateBytes;
+  exposed?: number;
+}
+const memos = new WeakMap<LayoutGroup["shards"], Map<number, Memo>>();
+function memoOf({ shards, parallel }: LayoutGroup): Memo {
+  const byExpert = memos.get(shards) ?? new Map<number, Memo>();
+  memos.set(shards, byExpert);
+  const key = 2 * parallel.expert + (parallel.accumulation === 1 ? 1 : 0);
+  const memo = byExpert.get(key) ?? {};
+  byExpert.set(key, memo);
+  return memo;
+}
+
 /** Of all layouts that share degrees and micro-batch: the most favourable sharding and schedule of each figure. */
 export function groupBound(context: StageContext, group: LayoutGroup, limits: BoundLimits): Bound {
   const { contextLength, parallel: of, schedules } = group;
   const freedom = freedomOf(context);
-  const state = leastState(context, group, freedom.optimizerOnHost);
+  const memo = memoOf(group);
+  memo.state ??= leastState(context, group, freedom.optimizerOnHost);
+  const { state } = memo;
   const job = jobOfDegrees(context, { ...of, shard: "none", shard_group: 1 }, contextLength);
   const p = job.layout.pipeline;
   const pool = alike(job, state, freedom);
@@ -480,7 +497,8 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
   const floor = whole / p;
   const plain = slack * (job.layout.accumulation * floor + beside);
   if (plain >= limits.stepSeconds) return { stepSeconds: plain, peakBytes };
-  const exposed = leastExposed(context, group, totals);
+  memo.exposed ??= leastExposed(context, group, totals);
+  const { exposed } = memo;
   if (plain + slack * exposed >= limits.stepSeconds) return { stepSeconds: plain + slack * exposed, peakBytes };
   fillRooms(job, state, last, false, true);
   const slowest = leastSlowest(pool.layers, poolOf(job, freedom, state, pool.kinds), capacityOf(job, limits), floor);
