@@ -86,6 +86,11 @@ describe("a row of anyone's", () => {
     expect(finite(r!.predicted!.step_seconds)).toBe(true);
   });
 
+  it("takes an unknown GPU with more memory for a newer one", () => {
+    const of = (gpu: string): number => validateRuns([{ ...pipelined, gpu }]).rows[0]!.predicted!.step_seconds;
+    expect(of("Fictional X9 190GB")).toBeLessThan(0.7 * of("Fictional X9 80GB"));
+  });
+
   it("keeps what an unknown GPU's name says of its memory", () => {
     const fits = (gpu: string): boolean => validateRuns([{ ...pipelined, gpu }]).rows[0]!.predicted!.fits;
     expect(fits("Fictional X9 512GB")).toBe(true);

@@ -50,11 +50,16 @@ function statedMemory(name: string): number | undefined {
   return gb[2]!.toLowerCase() === "gib" ? size : size * (size >= 100 ? 0.993 : 0.9885);
 }
 
-const nearest = (name: string): AcceleratorRow => {
-  const stated = statedMemory(name);
-  const a100 = entries.find((e) => e.name === "A100-80GB-SXM")!;
-  return stated === undefined ? a100 : { ...a100, name, memory: stated };
-};
+/** An accelerator that nobody listed: of common ones, the one whose memory is nearest to what its name states. */
+function nearest(name: string): AcceleratorRow {
+  const memory = statedMemory(name);
+  const common = ["A100-80GB-SXM", "A100-40GB-SXM", "H200-141GB-SXM", "B200-SXM", "GB300"].map(
+    (known) => entries.find((e) => e.name === known)!,
+  );
+  if (memory === undefined) return common[0]!;
+  const off = (e: AcceleratorRow): number => Math.abs(Math.log(e.memory / memory));
+  return { ...common.reduce((a, b) => (off(b) < off(a) ? b : a)), name, memory };
+}
 
 /** Gigabits per second of a whole node, from free text: `4 x 100Gb RoCE`, `1600 Gbps`, `8x400G`. */
 export function network(text: string | null | undefined, perNode: number): number | undefined {
