@@ -20,7 +20,7 @@ export function command(): Command {
   return examples(
     new Command("doctor")
       .description("Show what this machine can run; install faster backends; measure it")
-      .option("--fix [what]", "install a backend into the cache folder: cpu (TensorFlow), gpu (with CUDA)")
+      .option("--fix [what]", "install into the cache folder: cpu (TensorFlow), gpu (with CUDA), or an engine: trl, torchtitan, fast_llm")
       .option("--calibrate [backend]", "measure this machine; plans for it use the figures")
       .option("--json", "print JSON")
       .action((options: Options) => reported(() => doctor(options))),
@@ -61,7 +61,10 @@ async function doctor(options: Options): Promise<void> {
 
 async function fix(what: string): Promise<void> {
   const { installable, installBackend } = await import("../../runtime/install/index.js");
-  if (!(what in installable)) throw usage(`--fix knows ${Object.keys(installable).join(", ")}, not ${what}`);
+  const { installableEngines, installEngine } = await import("../engine/install.js");
+  if (installableEngines.includes(what)) return note(`${what}: ${await installEngine(what, note)}`);
+  const known = [...Object.keys(installable), ...installableEngines];
+  if (!(what in installable)) throw usage(`--fix knows ${known.join(", ")}, not ${what}`);
   const name = installable[what as keyof typeof installable];
   note(`${name}: ${await installBackend(name, note)}`);
 }

@@ -111,6 +111,10 @@ export function trainingJob(lowered: LoweredStage, stages: readonly LoweredStage
         '"arn:aws:sagemaker:…:training-plan/…" (capacity blocks are training plans)',
       ),
     );
+  if (keep !== undefined && spot)
+    problems.push(
+      refuse(view, "keep_alive on spot", "warm pools exclude managed spot training (SageMaker documentation)"),
+    );
   const body: CreateTrainingJobRequest = {
     TrainingJobName: view.jobName,
     RoleArn: role,
@@ -140,7 +144,7 @@ export function trainingJob(lowered: LoweredStage, stages: readonly LoweredStage
       InstanceCount: view.nodes,
       ...(nvmeOnly.test(instance) ? {} : { VolumeSizeInGB: Math.ceil((volume ?? 500e9) / 1e9) }),
       ...(kms === undefined || nvmeOnly.test(instance) ? {} : { VolumeKmsKeyId: kms }),
-      ...(keep === undefined || spot ? {} : { KeepAlivePeriodInSeconds: Math.round(keep) }),
+      ...(keep === undefined ? {} : { KeepAlivePeriodInSeconds: Math.round(keep) }),
       ...(plan === undefined ? {} : { TrainingPlanArn: plan }),
     },
     StoppingCondition: stopping(view, spot),
