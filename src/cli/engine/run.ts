@@ -82,7 +82,12 @@ async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<R
   const plan: Plan = { ...whole, stages: short };
   // A program that stops early by itself keeps the learning rate of the whole plan.
   const kept = whole.stages.map((s, i) => (loweringOf(s.engine)?.stopsEarly === true ? s : (short[i] ?? s)));
-  const outcome = await emit("engine", { ...whole, stages: kept }, { read: () => undefined, prepared });
+  const rows = readsRows(whole);
+  const outcome = await emit(
+    "engine",
+    { ...whole, stages: kept },
+    { read: () => undefined, ...(rows ? { prepared } : {}) },
+  );
   const [problem] = outcome.diagnostics.filter((d) => d.severity === "error");
   if (outcome.value === undefined) throw new EngineFailure(problem as Diagnostic);
   mkdirSync(options.folder, { recursive: true });
@@ -117,9 +122,11 @@ async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<R
       writeFileSync(path, file.text);
       if (file.executable === true) chmodSync(path, 0o755);
     }
-    yield { kind: "message", level: "info", text: `${stage.name}: writing the planned rows` };
-    await handOver(plan, index, { root: options.root, folder: join(options.folder, prepared, stage.name) });
-    linkInputs(plan, index, join(own, "job", "input"), options);
+    if (rows) {
+      yield { kind: "message", level: "info", text: `${stage.name}: writing the planned rows` };
+      await handOver(plan, index, { root: options.root, folder: join(options.folder, prepared, stage.name) });
+    }
+    linkInputs(rows ? withPrepared(plan, prepared) : plan, index, join(own, "job", "input"), options);
     summaries.push(yield* stageEvents(stage, { ...options, python, own, engine }));
   }
   const summary = { stages: summaries };
@@ -129,9 +136,13 @@ async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<R
 /** Within the run folder: the rows of each stage, as `llmp data build -o` writes them. */
 const prepared = "prepared";
 
+/** Each engine of the plan reads ready rows; otherwise all mix the raw data by the same weights. */
+const readsRows = (plan: Plan): boolean =>
+  plan.stages.every((s) => loweringOf(s.engine)?.readsRows.includes(s.objective) === true);
+
 function linkInputs(plan: Plan, index: number, folder: string, options: EngineRunOptions): void {
   mkdirSync(folder, { recursive: true });
-  for (const input of stageInputs(withPrepared(plan, prepared), index)) {
+  for (const input of stageInputs(plan, index)) {
     if (input.kind === "s3") continue;
     const path =
       input.kind === "stage"

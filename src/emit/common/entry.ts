@@ -30,7 +30,7 @@ export function folderOf(source: string): string {
 }
 
 /** Where `llmp data build -o` put the stages' rows, for a plan that `withPrepared` made. */
-function preparedOf(view: StageView): { readonly prepared?: string } {
+export function preparedOf(view: StageView): { readonly prepared?: string } {
   const value = view.cluster.options.prepared?.value;
   return typeof value === "string" ? { prepared: value.replace(/\/+$/, "") } : {};
 }

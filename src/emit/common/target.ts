@@ -6,7 +6,7 @@ import { formatBytes, formatSeconds, formatUsd } from "../../units/index.js";
 import { loweringOf } from "../engines/index.js";
 import type { EngineBundle } from "../engines/types.js";
 import type { EmittedFile } from "../types.js";
-import { engineFiles, inputs } from "./entry.js";
+import { engineFiles, inputs, preparedOf } from "./entry.js";
 import { refuse } from "./lower.js";
 import { objectionsTo } from "./objections.js";
 import { type StageView, viewStages } from "./stage.js";
@@ -33,6 +33,17 @@ export function lowerStage(view: StageView): Outcome<LoweredStage> {
     };
   const objections = objectionsTo(view);
   if (objections.length > 0) return { diagnostics: objections };
+  if (preparedOf(view).prepared !== undefined && !lowering.readsRows.includes(view.spec.objective.kind))
+    return {
+      diagnostics: [
+        refuse(
+          view,
+          "rows handed over by llmp data build",
+          "it prepares its own from the raw data",
+          "leave --prepared out",
+        ),
+      ],
+    };
   const outcome = lowering.lower(view);
   if (outcome.value === undefined) return { diagnostics: outcome.diagnostics };
   return {
@@ -125,6 +136,15 @@ export function maxRuntime(view: StageView, limit: number): number {
   return Math.min(limit, Math.max(1, Math.ceil(said ?? view.stage.time.total_seconds * 1.5 + 3600)));
 }
 
+/** How to hand over exactly the rows that llmp's own runtime would train on. */
+function handOverNote(view: StageView): string[] {
+  const reads = loweringOf(view.stage.engine)?.readsRows.includes(view.spec.objective.kind) === true;
+  if (!reads || preparedOf(view).prepared !== undefined) return [];
+  return [
+    "- The machines mix the inputs by the planned weights. To hand over the very rows and their order instead: `llmp data build FILE -o rows`, then emit again with `--prepared rows` (or the `s3://` folder that you copied it to).",
+  ];
+}
+
 export function readme(
   view: StageView,
   bundle: EngineBundle,
@@ -147,8 +167,9 @@ export function readme(
     `Planned: ${formatSeconds(stage.time.step_seconds)} a step, ${formatBytes(stage.memory.peak_bytes)} of ${formatBytes(stage.memory.capacity_bytes)} at the peak, ${formatSeconds(stage.time.total_seconds)} in all${stage.cost.usd === null ? "" : `, ${formatUsd(stage.cost.usd)}`}.`,
     "",
     ...(list.length === 0 ? [] : ["| input | from |", "|---|---|", ...list, ""]),
+    ...handOverNote(view),
     ...bundle.notes.flatMap((note) => [`- ${note}`]),
-    ...(bundle.notes.length === 0 ? [] : [""]),
+    ...(bundle.notes.length === 0 && handOverNote(view).length === 0 ? [] : [""]),
     "`engine/` holds the engine's configuration and `entry.sh`, which runs it on one node. Written by llmp; edit freely, or change the `.llmp` file and emit again.",
   ];
   return { path: `${view.folder}README.md`, text: `${text.join("\n")}\n` };

@@ -29,5 +29,7 @@ export interface EngineLowering {
   readonly requirements?: readonly string[];
   /** Stops after LLMP_STEPS optimizer steps, on the learning rate of the whole stage. */
   readonly stopsEarly?: boolean;
+  /** Reads what `llmp data build -o` wrote in place of raw data, for these objectives. */
+  readonly readsRows: readonly string[];
   readonly lower: (view: StageView) => Outcome<EngineBundle>;
 }

@@ -230,4 +230,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const fastLlm: EngineLowering = { name: "fast_llm", requirements, lower };
+export const fastLlm: EngineLowering = { name: "fast_llm", readsRows: [], requirements, lower };

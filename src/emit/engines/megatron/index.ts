@@ -338,7 +338,8 @@ function lower(view: StageView): Outcome<EngineBundle> {
         "pyyaml",
       ],
       notes: [
-        "Needs Megatron-LM's pretrain_gpt.py: set MEGATRON_LM to its checkout (core_v0.16.1), or use an image that has it in /opt/megatron-lm.",
+        "Megatron-LM core_v0.16.1 is taken from $MEGATRON_LM or /opt/megatron-lm, else cloned from GitHub before training.",
+        "Megatron shuffles the rows of a phase by the seed: their mix is the planned one, their order within the phase its own.",
         ...(list.length > 1
           ? [
               "The data mix changes during training: one run a phase, each resumed from the one before it, on one learning-rate schedule.",
@@ -350,4 +351,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const megatron: EngineLowering = { name: "megatron", lower };
+export const megatron: EngineLowering = { name: "megatron", readsRows: ["pretrain"], lower };

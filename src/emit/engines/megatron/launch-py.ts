@@ -11,7 +11,8 @@ import sys
 
 import yaml
 
-ROOT = os.environ.get("MEGATRON_LM", "/opt/megatron-lm")
+VERSION = "core_v0.16.1"
+ROOT = os.environ.get("MEGATRON_LM") or ("/opt/megatron-lm" if os.path.isdir("/opt/megatron-lm") else "megatron-lm")
 
 
 def arguments(path):
@@ -32,6 +33,10 @@ def arguments(path):
 
 
 def prepare(count):
+    if not os.path.exists(os.path.join(ROOT, "pretrain_gpt.py")):
+        # The container has none: the version that the arguments are for.
+        source = "https://github.com/NVIDIA/Megatron-LM"
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", "--branch", VERSION, source, ROOT], check=True)
     if os.path.exists("prepared/done"):
         return
     if os.path.exists("data/phase-0_text_document.idx"):
@@ -75,7 +80,7 @@ def main(argv):
         return None
     script = os.path.join(ROOT, "pretrain_gpt.py")
     if not os.path.exists(script):
-        raise SystemExit(f"{script} is missing: set MEGATRON_LM to a checkout of Megatron-LM core_v0.16.1")
+        raise SystemExit(f"llmp: {script} is missing: set MEGATRON_LM to a checkout of Megatron-LM {VERSION}")
     sys.path.insert(0, ROOT)
     sys.argv = [script, *line]
     return runpy.run_path(script, run_name="__main__")

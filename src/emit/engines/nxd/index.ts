@@ -269,4 +269,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const nxd: EngineLowering = { name: "nxd", lower };
+export const nxd: EngineLowering = { name: "nxd", readsRows: ["pretrain"], lower };

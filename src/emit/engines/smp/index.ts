@@ -64,4 +64,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const smp: EngineLowering = { name: "smp", lower };
+export const smp: EngineLowering = { name: "smp", readsRows: ["pretrain", "sft", "dpo", "grpo", "distill"], lower };

@@ -199,4 +199,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const torchtitan: EngineLowering = { name: "torchtitan", requirements, lower };
+export const torchtitan: EngineLowering = { name: "torchtitan", readsRows: ["pretrain"], requirements, lower };

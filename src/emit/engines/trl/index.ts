@@ -307,4 +307,10 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const trl: EngineLowering = { name: "trl", requirements, stopsEarly: true, lower };
+export const trl: EngineLowering = {
+  name: "trl",
+  readsRows: ["pretrain", "sft", "dpo", "grpo", "distill"],
+  requirements,
+  stopsEarly: true,
+  lower,
+};

@@ -143,4 +143,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const verl: EngineLowering = { name: "verl", lower };
+export const verl: EngineLowering = { name: "verl", readsRows: ["grpo"], lower };
