@@ -20,7 +20,10 @@ export function command(): Command {
   return examples(
     new Command("doctor")
       .description("Show what this machine can run; install faster backends; measure it")
-      .option("--fix [what]", "install into the cache folder: cpu (TensorFlow), gpu (with CUDA), or an engine: trl, torchtitan, fast_llm")
+      .option(
+        "--fix [what]",
+        "install into the cache folder: cpu (TensorFlow), gpu (with CUDA), or an engine: trl, torchtitan, fast_llm",
+      )
       .option("--calibrate [backend]", "measure this machine; plans for it use the figures")
       .option("--json", "print JSON")
       .action((options: Options) => reported(() => doctor(options))),
