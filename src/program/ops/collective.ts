@@ -1,5 +1,6 @@
 import type { Op } from "../../model/graph.js";
 import { besides, columns } from "../parallel/blocks.js";
+import { announce, fromExperts, toExperts } from "../parallel/experts.js";
 import { evenSplit, type RankGroup } from "../parallel/types.js";
 import type { OpContext, OpProgram } from "./types.js";
 
@@ -73,8 +74,21 @@ const moves: Readonly<Record<string, Move>> = {
   scatterKeys,
 };
 
-function move<T>({ algebra, links, sequences }: OpContext<T>, op: Op, x: T, name: unknown): T {
+/** Backwards take the way that the forward announced. */
+function exchange<T>({ algebra, links, routing }: OpContext<T>, x: T, name: unknown, forward: boolean): T {
+  const { layer } = routing!;
+  const group = links!.expert;
+  const width = algebra.shape(x)[1]!;
+  if (forward && name === "toExperts") announce(layer, group);
+  const way = name === "toExperts" ? toExperts : fromExperts;
+  const values = way(algebra.read(x), width, layer, group);
+  return algebra.floats(values, [values.length / width, width]);
+}
+
+function move<T>(context: OpContext<T>, op: Op, x: T, name: unknown, forward: boolean): T {
+  const { algebra, links, sequences } = context;
   if (name === "identity") return algebra.share(x);
+  if (op.attrs.axis === "expert") return exchange(context, x, name, forward);
   const group = op.attrs.axis === "context" ? links!.context : links!.tensor;
   const shape = algebra.shape(x);
   const width = shape.slice(1).reduce((a, b) => a * b, 1);
@@ -87,7 +101,7 @@ export const collective: OpProgram = {
   internals: () => 0,
   needs: () => ({ inputs: [], outputs: [] }),
   forward(context, op, [x]) {
-    const y = move(context, op, x!, op.attrs.forward);
+    const y = move(context, op, x!, op.attrs.forward, true);
     const [bias] = op.weights;
     if (bias !== undefined) context.algebra.addBias(y, context.weight(bias));
     return { outputs: [y], internals: [] };
@@ -96,6 +110,6 @@ export const collective: OpProgram = {
     const [bias] = op.weights;
     const db = bias === undefined ? undefined : context.gradient(bias);
     if (db !== undefined) context.algebra.sumRowsInto(db, dy!);
-    return [move(context, op, dy!, op.attrs.backward)];
+    return [move(context, op, dy!, op.attrs.backward, false)];
   },
 };

@@ -17,6 +17,8 @@ export interface Route {
 export interface LayerRouting {
   route?: Route;
   bias?: Float32Array;
+  /** Rows for each expert: of this rank's tokens, and what each rank of the expert axis sent for the experts here. */
+  exchange?: { readonly sent: Int32Array; readonly received: readonly Int32Array[] };
   /** Choices that fell on each expert in this step's training. */
   load?: Float64Array;
   /** Balance of the last micro-batch: fullest expert over the mean, and the auxiliary loss before its weight. */

@@ -8,8 +8,8 @@ import type { LayerKind, ModelGraph, Op, WeightSpec } from "../../model/graph.js
 import { flag } from "../ops/types.js";
 import { evenSplit, type RankLayout } from "./types.js";
 
-/** `read`: whole, read by ranks that each give a part of its gradient. */
-type Placement = "whole" | "read" | "rows" | "columns";
+/** `read`: whole, read by ranks that each give a part of its gradient. `sum`: each rank has a summand. */
+type Placement = "whole" | "read" | "rows" | "columns" | "sum";
 
 export interface LocalGraph {
   readonly graph: ModelGraph;
@@ -34,8 +34,8 @@ const moves: Readonly<Record<string, readonly [string, string]>> = {
 
 export function localGraph(graph: ModelGraph, layout: RankLayout): LocalGraph {
   const partial = new Set<string>();
-  if (layout.parallel.tensor === 1 && layout.parallel.context === 1)
-    return { graph, partial, regathered: {}, moved: {} };
+  const { tensor, context, expert } = layout.parallel;
+  if (tensor === 1 && context === 1 && expert === 1) return { graph, partial, regathered: {}, moved: {} };
   const regathered: Record<string, readonly string[]> = {};
   const moved: Record<string, Record<string, string[]>> = {};
   const kinds: Record<string, LayerKind> = {};
@@ -141,6 +141,29 @@ class LocalKind {
         this.#emit(op, inputs, split ? "columns" : "whole");
         return;
       }
+      case "router":
+        this.#emit(op, ["whole"], "whole");
+        return;
+      case "dispatch":
+        this.#emit(this.#exchanged(op) ? { ...op, outputs: [`${op.outputs[0]}:own`] } : op, ["read", "read"], "read");
+        if (this.#exchanged(op)) this.#exchange(op.id, `${op.outputs[0]}:own`, op.outputs[0]!, "toExperts");
+        return;
+      case "grouped_linear": {
+        const split = this.#split(op);
+        if (split === undefined) this.#emit(op, ["read"], "sum");
+        else if (split === 0) this.#emit(op, ["read"], "columns");
+        else this.#emit(op, ["columns"], "sum");
+        return;
+      }
+      case "combine": {
+        const [done, scores] = op.inputs as [string, string];
+        const source = this.#ops.find((o) => o.outputs.includes(done));
+        if (this.#exchanged(op)) this.#exchange(source!.id, done, `${done}:back`, "fromExperts");
+        const back = this.#exchanged(op) ? { ...op, inputs: [`${done}:back`, scores] } : op;
+        if (this.layout.parallel.tensor === 1) this.#emit(back, ["sum", "read"], this.#stream);
+        else this.#reduced(back, ["sum", "read"], []);
+        return;
+      }
       case "cross_entropy":
         this.#push(op, "whole");
         return;
@@ -185,6 +208,18 @@ class LocalKind {
     this.#follow(op.id, id);
   }
 
+  #exchanged(op: Op): boolean {
+    return this.layout.parallel.expert > 1 && (op.kind === "dispatch" || op.kind === "combine");
+  }
+
+  #exchange(producer: string, from: string, to: string, way: "toExperts" | "fromExperts"): void {
+    const like = this.#ops.find((o) => o.id === producer)!;
+    const back = way === "toExperts" ? "fromExperts" : "toExperts";
+    const id = `${producer}:${way}`;
+    this.#push(collective(like, id, "expert", from, to, way, back, []), this.#at.get(from)!);
+    this.#follow(producer, id);
+  }
+
   #follow(producer: string | undefined, id: string): void {
     if (producer !== undefined) this.moved[producer] = [...(this.moved[producer] ?? []), id];
   }
@@ -226,7 +261,7 @@ class LocalKind {
 function collective(
   like: Op,
   id: string,
-  axis: "tensor" | "context",
+  axis: "tensor" | "context" | "expert",
   input: string,
   output: string,
   forward: string,

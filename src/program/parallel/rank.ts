@@ -1,17 +1,18 @@
 /** One rank's share of a training step: its micro-batches through its chunks in its schedule's order, and its update. */
-import type { ModelGraph } from "../../model/graph.js";
+import type { LayerKind, ModelGraph } from "../../model/graph.js";
 import type { RecomputeLayer } from "../../planner/plan.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
 import { headLoss, headOf, nextToken } from "../head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "../layer.js";
 import { layerNumbers, type MicroBatch, weightKey } from "../model.js";
 import type { OpContext } from "../ops/index.js";
+import type { LayerRouting } from "../ops/route.js";
 import { ropeKey } from "../rope-tables.js";
 import { makeRope, type NamedWeight } from "../state.js";
 import { applyUpdate, type HostBatch, type OptimizerState, putBatch, type Update } from "../step.js";
 import { columns } from "./blocks.js";
 import { type LocalGraph, localGraph, tensorPart } from "./local.js";
-import type { RankLayout, RankLinks, RankTask } from "./types.js";
+import { evenSplit, type RankLayout, type RankLinks, type RankTask } from "./types.js";
 import { vocabularyLoss } from "./vocabulary.js";
 import { layerKeys, partsOf, RankWeights, type Section } from "./weights.js";
 
@@ -38,6 +39,8 @@ type Put<T> = MicroBatch<T> & {
   readonly vocabPart: OpContext<T>["vocabPart"];
   /** Of this rank's columns of the logits, where each rank has some. */
   readonly firstColumn: number | undefined;
+  /** Where its tokens go, by layer. */
+  readonly routing: Map<number, LayerRouting>;
   uses: number;
 };
 
@@ -161,7 +164,14 @@ export class Rank<T> {
       put.free();
       if (vocabPart !== undefined) this.algebra.free(vocabPart.ids);
     };
-    return { ...put, free, vocabPart, firstColumn: this.#firstColumn(), uses: this.#chunks.length };
+    return {
+      ...put,
+      free,
+      vocabPart,
+      firstColumn: this.#firstColumn(),
+      routing: new Map<number, LayerRouting>(),
+      uses: this.#chunks.length,
+    };
   }
 
   #firstColumn(): number | undefined {
@@ -189,7 +199,13 @@ export class Rank<T> {
   #context(batch: Put<T>, i: number): OpContext<T> {
     const { graph } = this.#local;
     const kind = graph.kinds[graph.stack[i]!]!;
-    const key = (name: string): string => weightKey(kind, name, this.#numbers[i]!);
+    // Of experts elsewhere a rank knows the shape: that of its own first one.
+    const key = (name: string, expert = 0): string => {
+      const own = weightKey(kind, name, this.#numbers[i]!, expert);
+      return this.weights.has(own) ? own : weightKey(kind, name, this.#numbers[i]!, this.#firstExpert(kind, name));
+    };
+    const layer = batch.routing.get(i) ?? {};
+    batch.routing.set(i, layer);
     return {
       algebra: this.algebra,
       sequences: batch.sequences,
@@ -198,17 +214,24 @@ export class Rank<T> {
       positions: batch.positions,
       segments: batch.segments,
       rope: (op) => this.#rope.get(ropeKey(op))!,
-      weight: (name) => this.weights.weight(key(name)),
-      gradient: (name) => this.weights.gradient(key(name)),
+      weight: (name, expert) => this.weights.weight(key(name, expert)),
+      gradient: (name, expert) => this.weights.gradient(key(name, expert)),
+      // Balance is not trained on several workers: its loss is that of a micro-batch as a whole.
+      routing: { layer, auxScale: 0 },
       round: this.input.round,
       links: this.input.links,
       vocabPart: batch.vocabPart,
     };
   }
 
+  #firstExpert(kind: LayerKind, name: string): number {
+    const { size, index } = this.input.links.expert;
+    return evenSplit(kind.weights[name]?.copies ?? 1, size)[index]!;
+  }
+
   #enter(i: number): void {
     const { graph } = this.#local;
-    this.weights.enter(layerKeys(graph.kinds[graph.stack[i]!]!, this.#numbers[i]!));
+    this.weights.enter(layerKeys(graph.kinds[graph.stack[i]!]!, this.#numbers[i]!, this.input.links.expert));
   }
 
   #dropped(i: number): Dropped {

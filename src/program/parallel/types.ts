@@ -23,6 +23,10 @@ export interface RankLinks {
   readonly shard: RankGroup;
   /** The same shard in the other groups of hybrid sharding. */
   readonly acrossShards: RankGroup;
+  /** Ranks over which the experts are spread. */
+  readonly expert: RankGroup;
+  /** Ranks with the same experts. */
+  readonly expertReplicas: RankGroup;
   /** First and last pipeline stage, which share a tied embedding; alone elsewhere. */
   readonly pipelineEnds: RankGroup;
   readonly world: RankGroup;

@@ -8,7 +8,7 @@ import { type NamedWeight, storedWeights } from "../state.js";
 import type { OptimizerState } from "../step.js";
 import { besides, slab } from "./blocks.js";
 import { type LocalGraph, tensorPart } from "./local.js";
-import { evenSplit, type RankLayout, type RankLinks } from "./types.js";
+import { evenSplit, type RankGroup, type RankLayout, type RankLinks } from "./types.js";
 
 /** One weight as a rank has it. Rows are those of its part on the tensor axis. */
 export interface Part {
@@ -24,6 +24,8 @@ export interface Part {
   readonly split: number | undefined;
   /** Its gradient is a sum over the tensor axis. */
   readonly partial: boolean;
+  /** An expert's, where experts are spread over ranks: its replicas are the ranks with the same experts. */
+  readonly expert: boolean;
   /** First and last pipeline stage both have it. */
   readonly tied: boolean;
   readonly trained: boolean;
@@ -59,27 +61,29 @@ export function partsOf(
   layers: readonly number[],
 ): readonly Part[] {
   const numbers = layerNumbers(graph);
-  const keysAt = (i: number): string[] => {
-    const kind = graph.kinds[graph.stack[i]!]!;
-    return Object.keys(kind.weights).map((name) => weightKey(kind, name, numbers[i]!));
-  };
+  const keysAt = (i: number): string[] => layerKeys(graph.kinds[graph.stack[i]!]!, numbers[i]!, links.expert);
   const mine = new Set(layers.flatMap(keysAt));
   const ends = [keysAt(0), keysAt(graph.stack.length - 1)];
+  // DualPipe's V has both ends on one rank.
+  const apart = layout.chunks[0]!.rank !== layout.chunks.at(-1)!.rank;
   const locals = new Map(storedWeights(local.graph).map((w) => [w.name, w]));
   const { state } = sharding[layout.parallel.shard];
   return storedWeights(graph).flatMap((full) => {
     if (!mine.has(full.name)) return [];
     const here = locals.get(full.name)!;
     const [rows] = here.spec.shape as [number];
+    const expert = layout.parallel.expert > 1 && full.spec.copies > 1;
+    const shards = expert ? links.expertReplicas.size : links.shard.size;
     return {
       name: full.name,
       full,
       local: here,
-      rows: state ? evenSplit(rows, links.shard.size) : [0, rows],
+      rows: state ? evenSplit(rows, shards) : [0, rows],
       width: size(here.spec.shape) / rows,
       split: tensorPart(full.spec, layout)?.dim,
       partial: local.partial.has(full.spec.name),
-      tied: links.pipelineEnds.size > 1 && ends.every((keys) => keys.includes(full.name)),
+      expert,
+      tied: apart && ends.every((keys) => keys.includes(full.name)),
       trained: full.spec.trainable,
     };
   });
@@ -98,6 +102,8 @@ export class RankWeights<T> {
   readonly #byName: ReadonlyMap<string, Part>;
   /** Gathered for the layer that runs. */
   readonly #gathered = new Map<string, T>();
+  /** Names of its weights. */
+  #layer: readonly string[] = [];
   /** Gradients of the layer that runs, before they are spread. */
   readonly #fresh = new Map<string, T>();
 
@@ -138,8 +144,13 @@ export class RankWeights<T> {
     return !sharding[this.layout.parallel.shard].state && this.round === undefined;
   }
 
+  /** Ranks with its shards. */
+  #group({ expert }: Part): RankGroup {
+    return expert ? this.links.expertReplicas : this.links.shard;
+  }
+
   #range(part: Part): readonly [number, number] {
-    const at = part.rows.length === 2 ? 0 : this.links.shard.index;
+    const at = part.rows.length === 2 ? 0 : this.#group(part).index;
     return [part.rows[at]!, part.rows[at + 1]!];
   }
 
@@ -166,7 +177,12 @@ export class RankWeights<T> {
   }
 
   #gather(part: Part, shard: Float32Array): Float32Array {
-    return part.rows.length === 2 ? shard : this.links.shard.allGather(shard);
+    return part.rows.length === 2 ? shard : this.#group(part).allGather(shard);
+  }
+
+  /** Whether this rank has it. */
+  has(name: string): boolean {
+    return this.#byName.has(name);
   }
 
   weight(name: string): T {
@@ -184,27 +200,36 @@ export class RankWeights<T> {
 
   /** Before a layer's forward or backward. */
   enter(names: readonly string[]): void {
+    this.#layer = names;
     if (!sharding[this.layout.parallel.shard].weights) return;
     for (const name of names) this.#gathered.set(name, this.#compute(this.#byName.get(name)!));
   }
 
   /** After it: gathered weights go, fresh gradients are summed into the shards. */
   leave(): void {
-    for (const x of this.#gathered.values()) this.algebra.free(x);
+    const { algebra } = this;
+    for (const x of this.#gathered.values()) algebra.free(x);
     this.#gathered.clear();
-    for (const [name, x] of this.#fresh) {
+    if (this.#fresh.size === 0) return;
+    // All of the layer's, in its order: which experts had tokens differs between ranks.
+    for (const name of this.#layer) {
       const part = this.#byName.get(name)!;
-      const sum = this.#scatter(part, this.algebra.read(x));
-      this.algebra.free(x);
-      const shard = this.algebra.floats(sum, this.#shardShape(part));
-      this.algebra.addInto(this.gradients.get(name)!, shard);
-      this.algebra.free(shard);
+      if (!part.trained) continue;
+      const x = this.#fresh.get(name);
+      const sum = this.#scatter(
+        part,
+        x === undefined ? new Float32Array(size(part.local.spec.shape)) : algebra.read(x),
+      );
+      if (x !== undefined) algebra.free(x);
+      const shard = algebra.floats(sum, this.#shardShape(part));
+      algebra.addInto(this.gradients.get(name)!, shard);
+      algebra.free(shard);
     }
     this.#fresh.clear();
   }
 
   #scatter(part: Part, x: Float32Array): Float32Array {
-    return this.links.shard.reduceScatter(
+    return this.#group(part).reduceScatter(
       x,
       part.rows.map((r) => r * part.width),
     );
@@ -219,13 +244,19 @@ export class RankWeights<T> {
       const x = algebra.read(this.gradients.get(part.name)!);
       return part.partial ? links.tensor.allReduce(x) : x;
     });
-    // Without sharding all weights are one message.
-    const sums = state ? values : together(values, (x) => links.replicas.allReduce(x));
+    // Without sharding all weights are one message, and all experts another.
+    const sum = (expert: boolean, group: RankGroup): ReadonlyMap<Part, Float32Array> => {
+      const parts = trained.filter((p) => p.expert === expert);
+      const own = parts.map((p) => values[trained.indexOf(p)]!);
+      const all = state ? own : together(own, (x) => group.allReduce(x));
+      return new Map(parts.map((p, i) => [p, all[i]!]));
+    };
+    const sums = new Map([...sum(false, links.replicas), ...sum(true, links.expertReplicas)]);
     return new Map(
-      trained.map((part, i) => {
-        let sum = sums[i]!;
+      trained.map((part) => {
+        let sum = sums.get(part)!;
         if (state && !gradients) sum = this.#scatter(part, sum);
-        if (this.layout.parallel.shard === "hsdp") sum = links.acrossShards.allReduce(sum);
+        if (this.layout.parallel.shard === "hsdp" && !part.expert) sum = links.acrossShards.allReduce(sum);
         if (part.tied) sum = links.pipelineEnds.allReduce(sum);
         const into = this.gradients.get(part.name)!;
         if (state && !gradients) {
@@ -242,7 +273,9 @@ export class RankWeights<T> {
   counts(part: Part): boolean {
     const { links, layout } = this;
     if (tensorPart(part.full.spec, layout) === undefined && links.tensor.index > 0) return false;
-    if (!sharding[layout.parallel.shard].state ? links.replicas.index > 0 : links.acrossShards.index > 0) return false;
+    const { state } = sharding[layout.parallel.shard];
+    const replicas = part.expert ? links.expertReplicas : links.replicas;
+    if (!state ? replicas.index > 0 : !part.expert && links.acrossShards.index > 0) return false;
     return !part.tied || links.pipelineEnds.index === 0;
   }
 
@@ -305,6 +338,13 @@ function together(parts: readonly Float32Array[], reduce: (x: Float32Array) => F
   });
 }
 
-export const layerKeys = (kind: LayerKind, number: number): string[] => [
-  ...new Set(Object.keys(kind.weights).map((name) => weightKey(kind, name, number))),
-];
+/** Full names of a layer's weights: of its experts, those that this rank has. */
+export function layerKeys(kind: LayerKind, number: number, experts: RankGroup): string[] {
+  const keys = Object.entries(kind.weights).flatMap(([name, { copies }]) => {
+    if (copies === 1) return [weightKey(kind, name, number)];
+    const bounds = evenSplit(copies, experts.size);
+    const [first, last] = [bounds[experts.index]!, bounds[experts.index + 1]!];
+    return Array.from({ length: last - first }, (_, i) => weightKey(kind, name, number, first + i));
+  });
+  return [...new Set(keys)];
+}

@@ -1,6 +1,6 @@
 /** The program of a worker thread: one rank of one job after another, asked step by step by the main thread. */
 import { parentPort, workerData } from "node:worker_threads";
-import { formats, type NamedWeight, Rank, type RankLinks, type Section } from "../../program/index.js";
+import { formats, type NamedWeight, type Part, Rank, type RankLinks, type Section } from "../../program/index.js";
 import { type Backend, type Handle, startBackend } from "../backend/index.js";
 import { Channel, coordinatesOf, type Links, makeMesh } from "../collectives/index.js";
 import { RunFailure } from "../failure.js";
@@ -14,9 +14,8 @@ const reply = (message: Reply, transfer: ArrayBuffer[] = []): void => port.postM
 
 interface Open {
   readonly rank: Rank<Handle>;
-  readonly between: RankLinks;
-  /** One rank of each stage tells its weights; a tied one is the first stage's. */
-  readonly tells: boolean;
+  /** One rank of each stage tells its weights, of the experts one of those that have them; a tied one is the first stage's. */
+  readonly tells: (part: Part) => boolean;
 }
 
 function open(job: TeamJob, { algebra }: Backend): Open {
@@ -40,7 +39,11 @@ function open(job: TeamJob, { algebra }: Backend): Open {
     positions: job.contextLength,
     load,
   });
-  return { rank, between, tells: at.data === 0 && at.context === 0 && at.tensor === 0 };
+  const tells = (part: Part): boolean => {
+    const replicas = part.expert ? between.expertReplicas : between.replicas;
+    return at.tensor === 0 && replicas.index === 0 && (!part.tied || between.pipelineEnds.index === 0);
+  };
+  return { rank, tells };
 }
 
 function placements({ rank }: Open): readonly Placement[] {
@@ -52,11 +55,10 @@ function placements({ rank }: Open): readonly Placement[] {
   }));
 }
 
-function stateParts({ rank, between, tells }: Open, sections: readonly Section[]): readonly StatePart[] {
+function stateParts({ rank, tells }: Open, sections: readonly Section[]): readonly StatePart[] {
   const parts: StatePart[] = [];
   for (const { section, part, values } of rank.weights.all(sections))
-    if (tells && (!part.tied || between.pipelineEnds.index === 0))
-      parts.push({ section, name: part.name, shape: part.full.spec.shape, values: values.slice() });
+    if (tells(part)) parts.push({ section, name: part.name, shape: part.full.spec.shape, values: values.slice() });
   return parts;
 }
 

@@ -132,6 +132,7 @@ async function rehearseStage(plan: Plan, planned: StagePlan, options: RehearsalO
     packed: stage.packing.value,
     seed: stage.seed.value,
   };
+  const routes = Object.values(small.graph.kinds).some((k) => k.ops.some((op) => op.kind === "router"));
   const plain = await plainCourse(lesson);
   const pool = await Pool.start(worldSize(parallel), options.workerFile);
   try {
@@ -166,7 +167,7 @@ async function rehearseStage(plan: Plan, planned: StagePlan, options: RehearsalO
       difference: differenceOf(plain, course),
       misplaced: wrong,
       same: axes.every((a) => a.same) && wrong.length === 0,
-      left: leftOut(planned, stage.objective.kind, stage.optimizer.value.kind),
+      left: leftOut(planned, stage.objective.kind, stage.optimizer.value.kind, routes),
     };
   } finally {
     await pool.end();
@@ -195,11 +196,13 @@ function jobOf(small: Shrunk, lesson: Lesson, parallel: ParallelPlan, recompute:
 }
 
 /** What a rehearsal in fp32, on the next token's loss, cannot show. */
-function leftOut(planned: StagePlan, objective: string, optimizer: string): readonly string[] {
+function leftOut(planned: StagePlan, objective: string, optimizer: string, routes: boolean): readonly string[] {
   const left = ["numbers are fp32, whatever the plan's precision: the layout is compared, not the rounding"];
   if (objective !== "pretrain" && objective !== "sft")
     left.push(`the loss is the next token's: ${objective} has the same layers, sharded alike`);
   if (optimizer !== "adamw" && optimizer !== "sgd") left.push(`the optimizer is AdamW, not ${optimizer}`);
+  if (routes)
+    left.push("experts have no room limit, and the loss no balancing term: both depend on who is asked together");
   if (planned.offload !== "none") left.push(`offload of ${planned.offload} is not rehearsed`);
   if (planned.parallel.context > 1)
     left.push("the context axis gives each rank one run of tokens; engines give it two, for balance");

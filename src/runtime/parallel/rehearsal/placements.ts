@@ -21,6 +21,11 @@ export function misplaced(
     const wanted = parallel.tensor === 1 ? "replicate" : (placement.tensor ?? "replicate");
     const found = tensor === undefined ? "replicate" : `shard(${tensor})`;
     if (wanted !== found) wrong.add(`${pattern}: ${found} on the tensor axis, and the plan says ${wanted}`);
+    // Experts are spread over the expert axis first; how far beyond follows from the degrees.
+    if (parallel.expert > 1 && pattern.includes("{expert}")) {
+      if (placement.expert !== "shard(experts)") wrong.add(`${pattern}: experts spread, and the plan says otherwise`);
+      continue;
+    }
     const spread = parallel.data * parallel.context > 1 && shardedBy(placement, ["data", "shard", "context"]);
     if (spread !== shards > 1)
       wrong.add(`${pattern}: ${shards > 1 ? "sharded" : "whole"} on the data axis, and the plan says otherwise`);

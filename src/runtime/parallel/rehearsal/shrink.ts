@@ -71,7 +71,8 @@ function shrinkModel(m: ModelSpec, layers: number, contextLength: number): Model
   };
 }
 
-const shrinkExperts = (e: MoeSpec): MoeSpec => ({
+/** Without room limits: which tokens find none depends on who is asked together. */
+const shrinkExperts = ({ capacityFactor: _, ...e }: MoeSpec): MoeSpec => ({
   ...e,
   experts: most(e.experts, 4),
   expertsPerToken: most(e.expertsPerToken, 2),
@@ -136,10 +137,10 @@ export function shrink(pipeline: Pipeline, stage: Stage, plan: StagePlan): Shrun
   return { graph, parallel, chunks, recompute: recomputeOf(whole, plan, graph, chunks), contextLength };
 }
 
-/** So narrow a model starts with larger matrices than a real one, or its losses and gradients would be noise. */
+/** So narrow a model starts with larger matrices than a real one, or its losses and gradients would be noise; none in 4 bits. */
 export function livelier(graph: ModelGraph): ModelGraph {
   const kinds = Object.entries(graph.kinds).map(([id, kind]) => {
-    const weights = Object.entries(kind.weights).map(([name, w]) => [
+    const weights = Object.entries(kind.weights).map(([name, { stored: _, ...w }]) => [
       name,
       w.init.kind === "normal" ? { ...w, init: { kind: "normal" as const, std: 0.2 } } : w,
     ]);
