@@ -56,12 +56,18 @@ const update = () => ({ lr: 1e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDeca
 /** Tokens per second, and the share of a step that the update with its all-reduce takes. */
 async function step(team, data) {
   const rows = perWorker * data;
+  const before = process.cpuUsage();
   const began = performance.now();
   await team.run(batch(rows), 1 / (rows * length));
   const ran = performance.now();
   await team.update(update());
   const ended = performance.now();
-  return { speed: (1000 * rows * length) / (ended - began), update: (ended - ran) / (ended - began) };
+  const { user, system } = process.cpuUsage(before);
+  return {
+    cpu: (user + system) / (rows * length),
+    speed: (1000 * rows * length) / (ended - began),
+    update: (ended - ran) / (ended - began),
+  };
 }
 const measured = [[], []];
 for (let round = 0; round < rounds + 2; round++) {
@@ -81,6 +87,8 @@ console.log(
     ratio_of_medians: +(speeds[1] / speeds[0]).toFixed(3),
     best_ratio: +Math.max(...ratios).toFixed(3),
     median_ratio: +median(ratios).toFixed(3),
+    // What two workers need more of the processor for each token: also meaningful beside other load.
+    cpu_per_token_ratio: +(median(measured[1].map((r) => r.cpu)) / median(measured[0].map((r) => r.cpu))).toFixed(3),
     update_share: measured.map((runs) => +median(runs.map((r) => r.update)).toFixed(3)),
   }),
 );

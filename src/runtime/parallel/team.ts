@@ -95,7 +95,9 @@ export class Pool {
   /** The first cause counts; what follows from it does not. */
   #fail(error: unknown): void {
     const known = error instanceof RunFailure || error instanceof WorkerFailure;
-    this.#failure ??= known ? error : new WorkerFailure(error instanceof Error ? error.message : String(error), { cause: error });
+    this.#failure ??= known
+      ? error
+      : new WorkerFailure(error instanceof Error ? error.message : String(error), { cause: error });
     this.#waiting?.reject(this.#failure);
     this.#waiting = undefined;
   }
