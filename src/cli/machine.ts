@@ -34,7 +34,7 @@ export async function probeGraphs(): Promise<readonly ModelGraph[]> {
   const { buildModel } = await import("../model/index.js");
   const { nodeHost } = await import("./host.js");
   const text = `
-dataset nothing { source = "nothing.txt" }
+dataset nothing { source = "s3://nothing/nothing.txt", tokens = 1M }
 
 ${probe("wide", 512, 8192)}${probe("narrow", 128, 512)}`;
   const parsed = parse({ path: "calibrate.llmp", text });

@@ -73,9 +73,9 @@ async function fix(what: string): Promise<void> {
 }
 
 const ways: Readonly<Record<BackendName, string>> = {
-  "tensorflow-gpu": "llmp doctor --fix gpu",
-  tensorflow: "llmp doctor --fix",
-  webgpu: "",
+  "tensorflow-gpu": "not installed: llmp doctor --fix gpu",
+  tensorflow: "not installed: llmp doctor --fix",
+  webgpu: "not in this version",
   wasm: "",
   cpu: "",
 };
@@ -84,7 +84,7 @@ async function stateOf(name: BackendName): Promise<State> {
   const { bestBackend, isAvailable, startBackend } = await import("../../runtime/backend/index.js");
   const { readMachine } = await import("../../runtime/calibrate/index.js");
   const state = { name, default: name === bestBackend(), machine: readMachine(name) ?? null };
-  if (!isAvailable(name)) return { ...state, works: false, note: `not installed: ${ways[name]}` };
+  if (!isAvailable(name)) return { ...state, works: false, note: ways[name] };
   try {
     await startBackend(name);
     return { ...state, works: true };

@@ -22,7 +22,7 @@ const started = new Map<BackendName, Promise<Backend>>();
 const starts: Readonly<Record<BackendName, () => Promise<Backend>>> = {
   "tensorflow-gpu": async () => (await import("./tensorflow.js")).startTensorflow("tensorflow-gpu"),
   tensorflow: async () => (await import("./tensorflow.js")).startTensorflow("tensorflow"),
-  webgpu: async () => Promise.reject(cannotStart("webgpu", "it is not installed")),
+  webgpu: async () => Promise.reject(cannotStart("webgpu", "this version does not have it yet", ["--backend wasm"])),
   wasm: async () => (await import("./wasm.js")).startWasm(),
   cpu: async () => (await import("./cpu.js")).startCpu(),
 };
