@@ -2,6 +2,7 @@
 import type { Algebra } from "./algebra.js";
 import { moveBiases } from "./balance.js";
 import type { MicroBatch, ModelState } from "./model.js";
+import { type OptimizerKind, updateRules } from "./optimizers.js";
 import { type NamedWeight, storedWeights } from "./state.js";
 
 export interface HostBatch {
@@ -40,10 +41,10 @@ export function putBatch<T>(algebra: Algebra<T>, b: HostBatch): MicroBatch<T> & 
 
 /** State of the optimizer by weight name. */
 export interface OptimizerState<T> {
-  readonly kind: "adamw" | "sgd";
+  readonly kind: OptimizerKind;
   readonly weights: readonly NamedWeight[];
+  /** What each kind keeps: see its rule. */
   readonly m: ReadonlyMap<string, T>;
-  /** AdamW only. */
   readonly v: ReadonlyMap<string, T>;
   /** fp32 masters, where the weights themselves are rounded. */
   readonly masters: ReadonlyMap<string, T>;
@@ -55,12 +56,17 @@ export function makeOptimizer<T>(
   kind: OptimizerState<T>["kind"],
 ): OptimizerState<T> {
   const weights = storedWeights(state.graph).filter((w) => state.gradients.has(w.name));
-  const zeros = (): Map<string, T> => new Map(weights.map((w) => [w.name, algebra.zeros(w.spec.shape)]));
   const masters = new Map<string, T>();
   if (state.round !== undefined)
     for (const w of weights) masters.set(w.name, algebra.scale(state.weights.get(w.name)!, 1));
-  const m = zeros();
-  return { kind, weights, m, v: kind === "adamw" ? zeros() : new Map<string, T>(), masters };
+  const m = new Map<string, T>();
+  const v = new Map<string, T>();
+  for (const weight of weights) {
+    const states = updateRules[kind].states(weight);
+    if (states.m !== undefined) m.set(weight.name, algebra.zeros(states.m));
+    if (states.v !== undefined) v.set(weight.name, algebra.zeros(states.v));
+  }
+  return { kind, weights, m, v, masters };
 }
 
 /** The weights that compute, rounded from their masters. */
@@ -104,19 +110,11 @@ export function applyUpdate<T>(
   const norm = Math.sqrt(squares) / u.lossScale;
   if (Number.isFinite(norm)) {
     const scale = (u.clip > 0 ? Math.min(1, u.clip / (norm + 1e-6)) : 1) / u.lossScale;
-    for (const { name, spec } of optimizer.weights) {
+    for (const weight of optimizer.weights) {
+      const { name, spec } = weight;
       const p = optimizer.masters.get(name) ?? state.weights.get(name)!;
-      const m = optimizer.m.get(name)!;
-      const g = state.gradients.get(name)!;
-      const decay = spec.decay ? u.weightDecay : 0;
-      if (optimizer.kind === "adamw") {
-        algebra.adamw(p, m, optimizer.v.get(name)!, g, { ...u, decay, scale });
-      } else {
-        algebra.addInto(m, m, u.beta1 - 1);
-        algebra.addInto(m, g, scale);
-        algebra.addInto(p, p, -u.lr * decay);
-        algebra.addInto(p, m, -u.lr);
-      }
+      const slot = { weight, p, g: state.gradients.get(name)!, m: optimizer.m.get(name), v: optimizer.v.get(name) };
+      updateRules[optimizer.kind].update(algebra, slot, { ...u, decay: spec.decay ? u.weightDecay : 0, scale });
     }
     refreshWeights(algebra, state, optimizer);
     moveBiases(algebra, state);

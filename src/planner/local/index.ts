@@ -9,6 +9,7 @@ import {
   type DryRun,
   dryRun,
   formats,
+  isOptimizer,
   type ModelState,
   makeOptimizer,
   makeState,
@@ -100,7 +101,9 @@ export function predictLocal(
   const round = roundOf(options.compute ?? "fp32");
   const empty = new Float32Array(0);
   const state = { ...makeState(algebra, graph, candidate.contextLength, () => empty), round };
-  const optimizer = makeOptimizer(algebra, state, options.optimizer === "sgd" ? "sgd" : "adamw");
+  const named = options.optimizer ?? "adamw";
+  const kind = isOptimizer(named) ? named : "adamw";
+  const optimizer = makeOptimizer(algebra, state, kind);
   const length = candidate.contextLength;
   const other =
     options.other === undefined

@@ -3,6 +3,7 @@ import {
   applyUpdate,
   formats,
   freeState,
+  isOptimizer,
   type ModelState,
   makeOptimizer,
   makeState,
@@ -26,7 +27,8 @@ export const openHere: OpenExecutor = async (input, start) => {
   const { algebra, meter } = backend;
   const compute = input.precision.compute.value;
   const round = compute === "bf16" ? formats.bf16 : compute === "fp16" ? formats.fp16 : undefined;
-  const kind = stage.optimizer.value.kind === "sgd" ? "sgd" : "adamw";
+  const named = stage.optimizer.value.kind;
+  const kind = isOptimizer(named) ? named : "adamw";
   const { options } = stage.objective;
   const program = objectivePrograms[stage.objective.kind]!;
   const state: ModelState<Handle> = {

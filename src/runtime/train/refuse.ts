@@ -3,11 +3,12 @@ import type { Precision, Stage } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { StagePlan } from "../../planner/plan.js";
-import { objectivePrograms, opPrograms } from "../../program/index.js";
+import { isOptimizer, objectivePrograms, opPrograms } from "../../program/index.js";
 import { worldSize } from "../collectives/index.js";
 import { fail } from "../failure.js";
 
-const optimizers = ["adamw", "sgd"];
+/** Those whose update of a part of a weight is the part of its update. */
+const onAnyPart = ["adamw", "sgd"];
 const computes = ["fp32", "tf32", "bf16", "fp16"];
 
 export function refuse(stage: Stage, plan: StagePlan, precision: Precision, graph: ModelGraph): void {
@@ -18,8 +19,10 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
   if (plan.engine !== "llmp") no(`it is planned for the engine ${plan.engine}`, "engine = llmp runs in this process");
   if (objectivePrograms[stage.objective.kind] === undefined)
     no(`the objective ${stage.objective.kind} is planned and emitted, but not trained here`, "`llmp emit engine`");
-  if (!optimizers.includes(stage.optimizer.value.kind))
-    no(`the optimizer ${stage.optimizer.value.kind} is not built in`, `it has ${optimizers.join(", ")}`);
+  const optimizer = stage.optimizer.value.kind;
+  if (!isOptimizer(optimizer)) no(`the optimizer ${optimizer} is not built in`, "`llmp emit engine`");
+  if (worldSize(plan.parallel) > 1 && !onAnyPart.includes(optimizer))
+    no(`the optimizer ${optimizer} runs on one worker, and its layout has more`, "parallel = { data = 1 }");
   if (!computes.includes(precision.compute.value))
     no(`compute in ${precision.compute.value} is not emulated`, `it has ${computes.join(", ")}`);
   const { parallel } = plan;
