@@ -18,6 +18,7 @@ function predict(context: StageContext, candidate: Candidate): LocalPrediction {
   const other = role === undefined ? undefined : context[role];
   const made = predictLocal(context.policy, candidate, context.local ?? defaultMachine, {
     compute: precision.compute.value,
+    recipe: precision.recipe.value,
     optimizer: stage.optimizer.value.kind,
     packing: stage.packing.value,
     objective: stage.objective,

@@ -2,6 +2,7 @@
 import type { LayerKind, ModelGraph } from "../model/graph.js";
 import type { RecomputeLayer } from "../planner/plan.js";
 import type { Algebra, RoundFormat } from "./algebra.js";
+import type { Fp8Recipe } from "./fp8.js";
 import { type Head, headAt, headLoss, headOf, nextToken } from "./head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "./layer.js";
 import { type Packed, unpacked } from "./nf4.js";
@@ -32,6 +33,7 @@ export interface ModelState<T> {
   /** cos and sin tables by `ropeKey`. */
   readonly rope: ReadonlyMap<string, { readonly cos: T; readonly sin: T }>;
   readonly round?: RoundFormat | undefined;
+  readonly fp8?: Fp8Recipe | undefined;
 }
 
 const fill = (pattern: string, layer: number): string => pattern.replaceAll("{layer}", String(layer));
@@ -82,6 +84,7 @@ export function contexts<T>(
       return w;
     },
     round: state.round,
+    fp8: state.fp8,
     cache: caches[i],
     gradient: (name, expert) => state.gradients.get(weightKey(kindAt(i), name, numbers[i]!, expert)),
     routing: routingAt(state, i),

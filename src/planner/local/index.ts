@@ -8,12 +8,12 @@ import {
   Decoder,
   type DryRun,
   dryRun,
-  formats,
   isOptimizer,
   type ModelState,
   makeOptimizer,
   makeState,
   numberOf,
+  numericsOf,
   type ObjectiveOptions,
   objectivePrograms,
   opPrograms,
@@ -33,6 +33,8 @@ export interface LocalPrediction {
 export interface LocalOptions {
   /** Compute dtype of the stage's precision. */
   readonly compute?: string;
+  /** Of fp8. */
+  readonly recipe?: string;
   readonly optimizer?: string;
   readonly packing?: boolean;
   /** Pre-training unless given. */
@@ -98,9 +100,9 @@ export function predictLocal(
     transcendentals: machine.constants?.transcendentals ?? 4e8,
   });
   const { algebra } = dry;
-  const round = roundOf(options.compute ?? "fp32");
+  const numerics = numericsOf(options.compute ?? "fp32", options.recipe ?? "");
   const empty = new Float32Array(0);
-  const state = { ...makeState(algebra, graph, candidate.contextLength, () => empty), round };
+  const state = { ...makeState(algebra, graph, candidate.contextLength, () => empty), ...numerics };
   const named = options.optimizer ?? "adamw";
   const kind = isOptimizer(named) ? named : "adamw";
   const optimizer = makeOptimizer(algebra, state, kind);
@@ -185,11 +187,6 @@ const runsHere = (graph: ModelGraph): boolean =>
   Object.values(graph.kinds).every((kind) =>
     kind.ops.every((op) => op.kind === "cross_entropy" || opPrograms[op.kind] !== undefined),
   );
-
-/** Compute dtypes below fp32 are emulated by rounding every activation, gradient and weight. */
-export function roundOf(compute: string): (typeof formats)[keyof typeof formats] | undefined {
-  return compute === "bf16" ? formats.bf16 : compute === "fp16" ? formats.fp16 : undefined;
-}
 
 /** Models with ops that the runtime lacks (it refuses to train them) still get a figure: states, and FLOPs by rate. */
 function roughly(

@@ -1,5 +1,6 @@
 import type { Op } from "../../model/graph.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
+import type { Fp8Recipe } from "../fp8.js";
 import type { RankLinks } from "../parallel/types.js";
 import type { LayerRouting } from "./route.js";
 
@@ -31,6 +32,8 @@ export interface OpContext<T> {
   readonly routing?: { readonly layer: LayerRouting; readonly auxScale: number } | undefined;
   /** Activations and their gradients are rounded to this after every op; undefined: fp32. */
   readonly round: RoundFormat | undefined;
+  /** Operands of linear products are rounded to 8 bits. */
+  readonly fp8?: Fp8Recipe | undefined;
   /** On one rank of several. */
   readonly links?: RankLinks | undefined;
   /** Where a rank has some rows of the embedding: ids among them, and which tokens have theirs elsewhere. */

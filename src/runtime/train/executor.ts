@@ -14,7 +14,7 @@ export interface StageInput {
     StagePlan,
     "name" | "steps" | "context_length" | "global_batch" | "parallel" | "layout" | "recompute" | "memory" | "time"
   >;
-  readonly precision: Pick<Precision, "compute" | "lossScale">;
+  readonly precision: Pick<Precision, "compute" | "lossScale"> & Partial<Pick<Precision, "recipe">>;
   readonly backend: Backend;
   readonly source: BatchSource;
   /** Weights to start from; undefined: initialised from the seed. */

@@ -1,13 +1,13 @@
 /** Steps of a stage in this thread, on whichever backend. */
 import {
   applyUpdate,
-  formats,
   freeState,
   isOptimizer,
   type ModelState,
   makeOptimizer,
   makeState,
   type NamedWeight,
+  numericsOf,
   type ObjectiveBatch,
   objectivePrograms,
   otherState,
@@ -25,8 +25,7 @@ import { readWeights } from "./start.js";
 export const openHere: OpenExecutor = async (input, start) => {
   const { graph, stage, plan, backend } = input;
   const { algebra, meter } = backend;
-  const compute = input.precision.compute.value;
-  const round = compute === "bf16" ? formats.bf16 : compute === "fp16" ? formats.fp16 : undefined;
+  const { compute, recipe } = input.precision;
   const named = stage.optimizer.value.kind;
   const kind = isOptimizer(named) ? named : "adamw";
   const { options } = stage.objective;
@@ -38,7 +37,7 @@ export const openHere: OpenExecutor = async (input, start) => {
       plan.context_length,
       (w) => start.get(`weight/${w.name}`) ?? initialValues(w, stage.seed.value),
     ),
-    round,
+    ...numericsOf(compute.value, recipe?.value ?? ""),
   };
   const optimizer = makeOptimizer(algebra, state, kind);
   const put = (name: string, tensor: Handle): void => {

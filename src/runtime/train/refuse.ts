@@ -3,13 +3,12 @@ import type { Precision, Stage } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { StagePlan } from "../../planner/plan.js";
-import { isOptimizer, objectivePrograms, opPrograms } from "../../program/index.js";
+import { isOptimizer, numericsOf, objectivePrograms, opPrograms } from "../../program/index.js";
 import { worldSize } from "../collectives/index.js";
 import { fail } from "../failure.js";
 
 /** Those whose update of a part of a weight is the part of its update. */
 const onAnyPart = ["adamw", "sgd"];
-const computes = ["fp32", "tf32", "bf16", "fp16"];
 
 export function refuse(stage: Stage, plan: StagePlan, precision: Precision, graph: ModelGraph): void {
   const no = (why: string, hint: string): never =>
@@ -23,8 +22,15 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
   if (!isOptimizer(optimizer)) no(`the optimizer ${optimizer} is not built in`, "`llmp emit engine`");
   if (worldSize(plan.parallel) > 1 && !onAnyPart.includes(optimizer))
     no(`the optimizer ${optimizer} runs on one worker, and its layout has more`, "parallel = { data = 1 }");
-  if (!computes.includes(precision.compute.value))
-    no(`compute in ${precision.compute.value} is not emulated`, `it has ${computes.join(", ")}`);
+  const [compute, recipe] = [precision.compute.value, precision.recipe.value];
+  const numerics = numericsOf(compute, recipe);
+  if (numerics === undefined)
+    no(
+      compute.includes("fp8") ? `its fp8 recipe ${recipe} is not emulated` : `compute in ${compute} is not emulated`,
+      "fp32, bf16, fp16, or fp8 with the recipe tensorwise, rowwise, blockwise or mx",
+    );
+  if (worldSize(plan.parallel) > 1 && numerics?.fp8 !== undefined)
+    no("fp8 is emulated on one worker, and its layout has more", "parallel = { data = 1 }");
   const { parallel } = plan;
   if (worldSize(parallel) > 1 && objectivePrograms[stage.objective.kind]?.anyLayout !== true)
     no(`the objective ${stage.objective.kind} runs on one worker, and its layout has more`, "parallel = { data = 1 }");
