@@ -1,9 +1,22 @@
 /** One update of each optimizer. A new one is one rule in the table at the end. */
 import type { Algebra } from "./algebra.js";
 import type { NamedWeight } from "./state.js";
-import type { Update } from "./step.js";
 
 export type OptimizerKind = "adamw" | "sgd" | "lion" | "muon" | "adafactor";
+
+export interface Update {
+  readonly lr: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** 0: none. */
+  readonly clip: number;
+  /** From 1. */
+  readonly t: number;
+  /** Gradients are this many times too large. */
+  readonly lossScale: number;
+}
 
 /** One weight with its gradient and states. */
 export interface Slot<T> {

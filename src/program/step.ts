@@ -2,7 +2,7 @@
 import type { Algebra } from "./algebra.js";
 import { moveBiases } from "./balance.js";
 import type { MicroBatch, ModelState } from "./model.js";
-import { type OptimizerKind, updateRules } from "./optimizers.js";
+import { type OptimizerKind, type Update, updateRules } from "./optimizers.js";
 import { type NamedWeight, storedWeights } from "./state.js";
 
 export interface HostBatch {
@@ -38,6 +38,8 @@ export function putBatch<T>(algebra: Algebra<T>, b: HostBatch): MicroBatch<T> & 
     },
   };
 }
+
+export type { Update } from "./optimizers.js";
 
 /** State of the optimizer by weight name. */
 export interface OptimizerState<T> {
@@ -78,20 +80,6 @@ export function refreshWeights<T>(algebra: Algebra<T>, state: ModelState<T>, opt
     algebra.addInto(weight, master);
     algebra.round(weight, state.round);
   }
-}
-
-export interface Update {
-  readonly lr: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
-  /** 0: none. */
-  readonly clip: number;
-  /** From 1. */
-  readonly t: number;
-  /** Gradients are this many times too large. */
-  readonly lossScale: number;
 }
 
 /**

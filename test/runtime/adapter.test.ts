@@ -185,7 +185,13 @@ describe.each(["lora", "qlora"] as const)("%s", (kind) => {
 
 it("4-bit weights take an eighth of the bytes", () => {
   const adapterOf = (kind: string) =>
-    ({ kind: known(kind), rank: known(4), alpha: known(8), targets: known(["all_linear"]) }) as unknown as Adapter;
+    ({
+      kind: known(kind),
+      rank: known(4),
+      alpha: known(8),
+      dropout: known(0),
+      targets: known(["all_linear"]),
+    }) as unknown as Adapter;
   const candidate = {
     contextLength: length,
     recompute: [],
