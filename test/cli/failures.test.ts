@@ -171,6 +171,18 @@ describe("emit", () => {
   });
 });
 
+describe("doctor", () => {
+  it("LLMP6020: without a compiler nothing is installed, and it is said what is missing", async () => {
+    const cwd = folder();
+    const { code, stderr } = await llmp(["doctor", "--fix"], {
+      cwd,
+      env: { PATH: cwd, HOME: cwd, XDG_CACHE_HOME: path.join(cwd, "cache"), LLMP_CACHE: path.join(cwd, "cache") },
+    });
+    expect(stderr).toContain("LLMP6020");
+    expect(code).toBe(3);
+  });
+});
+
 describe("engines on this machine", () => {
   const text = local(", engine = trl, on = here")
     .replace("objective = pretrain", "objective = sft")
