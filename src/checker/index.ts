@@ -18,7 +18,7 @@ export { familyDefaults, moeDefaults, moeFallback } from "./blocks/families.js";
 export { families } from "./bundled.js";
 export type * from "./pipeline.js";
 export { predefinedNames } from "./predefined.js";
-export { type UnitDimension, unitNames, unitsOf } from "./quantity.js";
+export { suffixScales, type UnitDimension, unitNames, unitsOf } from "./quantity.js";
 export { type SettingLine, settingLines } from "./settings.js";
 
 export interface CheckOptions {

@@ -12,7 +12,8 @@ interface Unit {
   readonly scale: number;
 }
 
-const scales = new Map<string, number>(
+/** What a suffix multiplies by: `8Ki`, `1.2T`. */
+export const suffixScales: ReadonlyMap<string, number> = new Map(
   Object.entries({
     k: 1e3,
     K: 1e3,
@@ -58,12 +59,12 @@ function unitTable(): ReadonlyMap<string, Unit> {
 const units = unitTable();
 
 /** All suffixes and units, for completion and "did you mean". */
-export const unitNames: readonly string[] = [...scales.keys(), ...units.keys()];
+export const unitNames: readonly string[] = [...suffixScales.keys(), ...units.keys()];
 
 /** The units of a dimension, for completion: plain numbers have scales. */
 export const unitsOf = (dimension: UnitDimension): readonly string[] =>
   dimension === "count"
-    ? [...scales.keys()]
+    ? [...suffixScales.keys()]
     : [...units].flatMap(([name, unit]) => (unit.dimension === dimension ? [name] : []));
 
 /** Powers of ten above 2^53 keep their written digits: 1.2T is 1.2e12 exactly, not 1.2 × 1e12 rounded twice. */
@@ -80,7 +81,7 @@ export function literal(expr: NumberExpr, context: Context): Quantity | undefine
   let unitSpan = expr.span;
   const { suffix, unit } = expr;
   if (suffix !== undefined) {
-    const scale = scales.get(suffix.text);
+    const scale = suffixScales.get(suffix.text);
     const known = units.get(suffix.text);
     if (scale !== undefined) value = scaled(value, scale);
     else if (known !== undefined) {
@@ -91,7 +92,7 @@ export function literal(expr: NumberExpr, context: Context): Quantity | undefine
   }
   if (unit !== undefined) {
     const known = units.get(unit.text);
-    const scale = scales.get(unit.text);
+    const scale = suffixScales.get(unit.text);
     if (known === undefined && scale === undefined) return unknown(unit, context);
     if (dimension !== "count") {
       context.report(

@@ -135,7 +135,7 @@ function show(event: RunEvent, steps: number): void {
         `loss ${m.loss.toFixed(4)}`,
         `${formatCount(m.tokens_per_second)} tokens/s`,
         formatBytes(m.peak_bytes),
-        `${formatSeconds(left)} left`,
+        left > 0 ? `${formatSeconds(left)} left` : "",
       ].join("  ");
       if (process.stderr.isTTY === true) process.stderr.write(`\r\u001b[K${line}`);
       else if (m.step === 1 || m.step % 10 === 0 || m.step === steps) note(line);

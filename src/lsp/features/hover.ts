@@ -1,5 +1,6 @@
 import type { Hover } from "vscode-languageserver";
 import { precisions } from "../../catalog/index.js";
+import { suffixScales } from "../../checker/index.js";
 import type { NumberExpr } from "../../parser/ast.js";
 import { formatCount, formatNumber } from "../../units/index.js";
 import type { Findings } from "../analysis.js";
@@ -158,18 +159,7 @@ function decided(owner: Owner | undefined, findings: Findings | undefined): stri
 }
 
 function numberText(expr: NumberExpr): string {
-  const scale = {
-    Ki: 1024,
-    Mi: 1024 ** 2,
-    Gi: 1024 ** 3,
-    Ti: 1024 ** 4,
-    k: 1e3,
-    K: 1e3,
-    M: 1e6,
-    G: 1e9,
-    B: 1e9,
-    T: 1e12,
-  }[expr.suffix?.text ?? ""];
+  const scale = suffixScales.get(expr.suffix?.text ?? "");
   if (scale === undefined) return "";
   return `${formatNumber(expr.value * scale, 16)}${expr.unit === undefined ? "" : ` ${expr.unit.text}`}`;
 }

@@ -1,18 +1,8 @@
 import type { Precision } from "../../checker/pipeline.js";
 import type { ModelGraph } from "../../model/graph.js";
+import { elementBytes } from "../bytes.js";
 import type { LayoutPlan, ParallelPlan } from "../plan.js";
 import { axesOf, type MeshAxis } from "./mesh.js";
-
-const widths: Readonly<Record<string, number>> = {
-  fp32: 4,
-  tf32: 4,
-  fp16: 2,
-  bf16: 2,
-  fp8: 1,
-  mxfp8: 1,
-  int8: 1,
-  nf4: 0.5,
-};
 
 type Weight = ModelGraph["kinds"][string]["weights"][string];
 
@@ -51,7 +41,7 @@ export function tensorPlacements(
         if (place.startsWith("shard")) parts *= a.size;
       }
       const elements = w.shape.reduce((a, b) => a * b, 1) * w.copies;
-      const width = widths[w.stored ?? precision.weights.value] ?? 2;
+      const width = elementBytes[w.stored ?? precision.weights.value] ?? 2;
       return {
         kind: kind.id,
         name: w.name,

@@ -1,5 +1,4 @@
 /** Python that every engine folder with raw data carries: reads datasets, mixes them in the planned order. */
-// biome-ignore lint/complexity/noUselessStringRaw: Python may come to hold backslashes
 export const mixPy = String.raw`"""The planned order of samples. Written by llmp; reads data.json beside it.
 
 Each dataset is a folder of text, JSONL (.gz, .zst) or Parquet files under data/<name>/. At every point the dataset that

@@ -308,7 +308,11 @@ def main():
         from transformers.trainer_utils import get_last_checkpoint
 
         last = get_last_checkpoint(settings["output_dir"])
-    trainer.train(resume_from_checkpoint=last)
+    if last is not None and plugin is None and int(last.rsplit("-", 1)[1]) >= settings["max_steps"]:
+        # Only the last save was cut off; transformers would take one step more.
+        trainer._load_from_checkpoint(last)
+    else:
+        trainer.train(resume_from_checkpoint=last)
     if plugin is not None:
         plugin.set_state_dict_type("FULL_STATE_DICT")
     if config["merge"]:
