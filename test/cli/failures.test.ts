@@ -243,19 +243,15 @@ train t { objective = pretrain, model = base, data = text, tokens = 1B, batch = 
     expect(code).toBe(3);
   });
 
-  it("LLMP5109: a job that fails there ends with its reason, and no secret is printed", async () => {
-    const answers: Readonly<Record<string, unknown>> = {
-      CreateTrainingJob: { TrainingJobArn: "arn:aws:sagemaker:us-east-1:111122223333:training-job/t" },
-      DescribeTrainingJob: {
-        TrainingJobStatus: "Failed",
-        SecondaryStatus: "Failed",
-        FailureReason: "AlgorithmError: no luck",
-      },
-    };
+  /** Stands in for SageMaker and S3; `asked` holds each action and its body. */
+  async function service(answers: Readonly<Record<string, unknown>>) {
+    const asked: { action: string; body: string }[] = [];
     const server = createServer((request, response) => {
-      request.resume();
+      const parts: Buffer[] = [];
+      request.on("data", (part: Buffer) => parts.push(part));
       request.on("end", () => {
         const action = String(request.headers["x-amz-target"] ?? "").replace("SageMaker.", "");
+        if (action !== "") asked.push({ action, body: Buffer.concat(parts).toString() });
         response.setHeader("content-type", "application/x-amz-json-1.1");
         response.end(action === "" ? "" : JSON.stringify(answers[action] ?? {}));
       });
@@ -263,14 +259,88 @@ train t { objective = pretrain, model = base, data = text, tokens = 1B, batch = 
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
     onTestFinished(() => void server.close());
     const { port } = server.address() as AddressInfo;
-    const cwd = project(remote('region = "us-east-1",'));
-    const { code, stdout, stderr } = await llmp(["run", "--yes"], {
-      cwd,
-      env: { ...keys, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` },
+    return { asked, env: { ...keys, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` } };
+  }
+
+  it("LLMP5109: a job that fails there ends with its reason, and no secret is printed", async () => {
+    const { env } = await service({
+      CreateTrainingJob: { TrainingJobArn: "arn:aws:sagemaker:us-east-1:111122223333:training-job/t" },
+      DescribeTrainingJob: {
+        TrainingJobStatus: "Failed",
+        SecondaryStatus: "Failed",
+        FailureReason: "AlgorithmError: no luck",
+      },
     });
+    const cwd = project(remote('region = "us-east-1",'));
+    const { code, stdout, stderr } = await llmp(["run", "--yes"], { cwd, env });
     expect(stderr).toContain("LLMP5109");
     expect(stderr).toContain("no luck");
     expect(code).toBe(3);
     expect(stdout + stderr).not.toContain(keys.AWS_SECRET_ACCESS_KEY);
+  });
+
+  interface Created {
+    readonly TrainingJobName: string;
+    readonly CheckpointConfig: { readonly S3Uri: string };
+  }
+
+  it("--resume makes the stopped job again under the next name, with its checkpoints", async () => {
+    const answers = { DescribeTrainingJob: { TrainingJobStatus: "Stopped", SecondaryStatus: "Stopped" } };
+    const { asked, env } = await service(answers);
+    const created = (): Created[] =>
+      asked.filter((a) => a.action === "CreateTrainingJob").map((a) => JSON.parse(a.body) as Created);
+    const cwd = project(remote('region = "us-east-1",'));
+    expect((await llmp(["run", "--yes", "--detach"], { cwd, env })).code).toBe(0);
+    const dry = await llmp(["run", "--resume"], { cwd, env });
+    expect(dry.code).toBe(0);
+    expect(created()).toHaveLength(1);
+    for (const again of [2, 3]) {
+      const { code, stderr } = await llmp(["run", "--resume", "--yes", "--detach"], { cwd, env });
+      expect(stderr).toContain(`from its last checkpoint in ${created()[0]?.CheckpointConfig.S3Uri}`);
+      expect(code).toBe(0);
+      const { TrainingJobName: first, ...request } = created()[0] as Created;
+      expect(created().at(-1)).toEqual({ ...request, TrainingJobName: `${first}-r${again}` });
+    }
+    const saved = JSON.parse(readFileSync(path.join(cwd, "runs/main/remote.json"), "utf8")) as { id: string };
+    expect(saved.id).toBe(created()[2]?.TrainingJobName);
+  });
+
+  it("LLMP5112: nothing to resume, a job that still runs, another plan", async () => {
+    const { asked, env } = await service({
+      DescribeTrainingJob: { TrainingJobStatus: "InProgress", SecondaryStatus: "Training" },
+    });
+    const cwd = project(remote('region = "us-east-1",'));
+    const resume = async (says: string): Promise<void> => {
+      const { code, stderr } = await llmp(["run", "--resume", "--yes"], { cwd, env });
+      expect(stderr).toContain("LLMP5112");
+      expect(stderr).toContain(says);
+      expect(code).toBe(3);
+    };
+    await resume("no submitted job");
+    expect((await llmp(["run", "--yes", "--detach"], { cwd, env })).code).toBe(0);
+    await resume("has not ended (InProgress: Training)");
+    writeFileSync(path.join(cwd, "main.llmp"), remote('region = "us-east-1",').replace("lr = 1e-4", "lr = 2e-4"));
+    await resume("another plan");
+    expect(asked.filter((a) => a.action === "CreateTrainingJob")).toHaveLength(1);
+  });
+
+  it("--resume retries an execution of a pipeline that failed", async () => {
+    const arn = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/p/execution/abc";
+    const { asked, env } = await service({
+      StartPipelineExecution: { PipelineExecutionArn: arn },
+      RetryPipelineExecution: { PipelineExecutionArn: arn },
+      DescribePipelineExecution: { PipelineExecutionStatus: "Failed" },
+    });
+    const two = `${remote('region = "us-east-1",')}train u from t { objective = pretrain, data = text, tokens = 1B, batch = 64 sequences, precision = bf16, optimizer = adamw { lr = 1e-5 }, on = one }\n`;
+    const cwd = project(two);
+    expect((await llmp(["run", "--yes", "--detach"], { cwd, env })).code).toBe(0);
+    const { code, stderr } = await llmp(["run", "--resume", "--yes", "--detach"], { cwd, env });
+    expect(stderr).toContain("from the step that failed");
+    expect(code).toBe(0);
+    const retried = asked
+      .filter((a) => a.action === "RetryPipelineExecution")
+      .map((a) => JSON.parse(a.body) as unknown);
+    expect(retried).toEqual([expect.objectContaining({ PipelineExecutionArn: arn })]);
+    expect(asked.filter((a) => a.action === "StartPipelineExecution")).toHaveLength(1);
   });
 });

@@ -41,15 +41,6 @@ describe("every target", () => {
       }
   });
 
-  it("takes less than a second for each plan", async () => {
-    for (const name of names)
-      for (const target of targets) {
-        const start = performance.now();
-        await emit(target, make(name));
-        expect(performance.now() - start, `${name} ${target}`).toBeLessThan(1000);
-      }
-  });
-
   it("lowers each plan by at least one target of its provider, or says why not", async () => {
     for (const name of names) {
       const outcomes = await Promise.all(targets.map((t) => emit(t, make(name))));

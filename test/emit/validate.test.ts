@@ -83,6 +83,43 @@ describe("CreateTrainingJob", () => {
       },
       /EnableManagedSpotTraining excludes/,
     ],
+    [
+      "a type twice among the preferences",
+      {
+        ResourceConfig: {
+          InstanceCount: 1,
+          InstancePreferences: [{ InstanceType: "ml.p5.48xlarge" }, { InstanceType: "ml.p5.48xlarge" }],
+        },
+      },
+      /instance type twice/,
+    ],
+    [
+      "counts of preferences in both places",
+      {
+        ResourceConfig: {
+          InstanceCount: 1,
+          InstancePreferences: [{ InstanceType: "ml.p5.48xlarge", InstanceCount: 1 }],
+        },
+      },
+      /in ResourceConfig or in every preference/,
+    ],
+    [
+      "counts of some preferences only",
+      {
+        ResourceConfig: {
+          InstancePreferences: [
+            { InstanceType: "ml.p5.48xlarge", InstanceCount: 1 },
+            { InstanceType: "ml.p5en.48xlarge" },
+          ],
+        },
+      },
+      /in ResourceConfig or in every preference/,
+    ],
+    [
+      "what only answers hold",
+      { ResourceConfig: { InstanceType: "ml.p5.48xlarge", InstanceCount: 1, SelectedInstanceCount: 1 } },
+      /SelectedInstanceCount is read-only/,
+    ],
     ["30 days", { StoppingCondition: { MaxRuntimeInSeconds: 30 * 86_400 } }, /above 28 days/],
     [
       "a file system without a VPC",

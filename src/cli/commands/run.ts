@@ -35,7 +35,7 @@ export function command(): Command {
         "tensorflow-gpu, tensorflow, webgpu, wasm or cpu; the file's, or the best there is, unless given",
       )
       .option("--steps <count>", "stop every stage after so many steps")
-      .option("--resume [run]", "go on from the last checkpoint")
+      .option("--resume [run]", "go on from the last checkpoint; with --yes as a new job on SageMaker")
       .option("--set <name=value>", "set a param or a key", collect, [])
       .option("--rehearse", "prove a layout, any cluster's: the plan shrunk to workers of this machine")
       .option("--json", "print the summary as JSON")
@@ -73,6 +73,7 @@ async function runCommand(file: string | undefined, options: Options): Promise<v
       yes: options.yes === true,
       detach,
       say: note,
+      resume: options.resume !== undefined && options.resume !== false,
       ...(suffix === undefined ? {} : { suffix }),
     });
     return;

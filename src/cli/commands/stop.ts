@@ -29,7 +29,7 @@ async function stop(name: string | undefined, now: boolean, seconds: number): Pr
   const job = remote.remoteOf(run.folder);
   if (job !== undefined) {
     await remote.stop(job);
-    answer(`asked AWS to stop ${job.id}`);
+    answer(`asked AWS to stop ${job.id}; \`llmp run --resume --yes\` goes on from its last checkpoint`);
     return;
   }
   const { record } = run;

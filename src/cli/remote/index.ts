@@ -6,7 +6,8 @@ import { emitCodes } from "../../diagnostics/index.js";
 import { writeWhole } from "../../files/index.js";
 import type { Plan } from "../../planner/plan.js";
 import { RemoteFailure } from "./errors.js";
-import { describe, follow, logs, prepare, type Remote, status, submit } from "./sagemaker.js";
+import { checkEnded, earlierJob, nextSuffix } from "./resume.js";
+import { describe, follow, logs, prepare, type Remote, retryPipeline, status, submit } from "./sagemaker.js";
 
 export { RemoteFailure, redact } from "./errors.js";
 export { describe, follow, logs, prepare, type Remote, status, stop, submit } from "./sagemaker.js";
@@ -24,6 +25,8 @@ export interface RemoteRunOptions {
   readonly say: (line: string) => void;
   /** Name suffix: makes a second job of the same plan possible. */
   readonly suffix?: string;
+  /** Go on with the folder's last job from its checkpoints. */
+  readonly resume?: boolean;
 }
 
 /** True where this module can submit: all stages on SageMaker training jobs. */
@@ -45,17 +48,26 @@ export async function runRemote(plan: Plan, options: RemoteRunOptions): Promise<
         },
       ),
     );
-  const submission = await prepare(plan, options.root, options.suffix);
-  options.say(describe(submission));
+  const { folder, say } = options;
+  const before = options.resume === true ? earlierJob(plan, folder, remoteOf(folder)) : undefined;
+  const suffix = options.suffix ?? (before?.kind === "training-job" ? nextSuffix(before.id) : undefined);
+  const submission = await prepare(plan, options.root, suffix);
+  if (before?.kind === "pipeline") say(`resume    execution ${before.id}, from the step that failed`);
+  else {
+    say(describe(submission));
+    if (before !== undefined)
+      say(`resume    ${before.id}, from its last checkpoint in ${submission.job?.CheckpointConfig?.S3Uri}`);
+  }
   if (!options.yes) {
-    options.say("nothing was created; --yes submits it");
+    say("nothing was created; --yes submits it");
     return undefined;
   }
-  const remote = await submit(submission, options.say);
+  if (before !== undefined) await checkEnded(folder, before);
+  const remote = before?.kind === "pipeline" ? await retryPipeline(before) : await submit(submission, say);
   mkdirSync(options.folder, { recursive: true });
   writeWhole(join(options.folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
   writeWhole(join(options.folder, "remote.json"), `${JSON.stringify(remote, null, 2)}\n`);
-  options.say(`created ${remote.id}`);
+  say(before?.kind === "pipeline" ? `retried ${remote.id}` : `created ${remote.id}`);
   if (options.detach !== true) await follow(remote, (s) => options.say(s.text), options.poll, options.signal);
   return remote;
 }

@@ -2,6 +2,7 @@
  * `llmp run` on SageMaker: what would be created, its creation, status and logs, stop. The request is the one that
  * `llmp emit sagemaker` writes; credentials are the AWS SDK's own business and are neither read nor stored here.
  */
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type {
@@ -133,6 +134,18 @@ export async function submit(
   return { kind: "pipeline", id: started.PipelineExecutionArn ?? "", region: submission.region };
 }
 
+/** Runs a failed or stopped execution again from the step it ended in; each step keeps its checkpoint prefix. */
+export async function retryPipeline(remote: Remote): Promise<Remote> {
+  const sdk = await import("@aws-sdk/client-sagemaker");
+  const sagemaker = await client(remote.region);
+  await call("sagemaker", "RetryPipelineExecution", () =>
+    sagemaker.send(
+      new sdk.RetryPipelineExecutionCommand({ PipelineExecutionArn: remote.id, ClientRequestToken: randomUUID() }),
+    ),
+  );
+  return remote;
+}
+
 export interface Status {
   readonly state: "running" | "done" | "failed" | "stopped";
   readonly text: string;
@@ -198,7 +211,7 @@ export async function follow(
               "LLMP5109",
               undefined,
               { job: remote.id, status: now.state, reason: now.reason ?? "no reason given" },
-              { hints: ["llmp logs shows its output"] },
+              { hints: ["llmp logs shows its output", "llmp run --resume --yes goes on from its last checkpoint"] },
             ),
       );
     }

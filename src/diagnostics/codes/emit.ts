@@ -128,4 +128,10 @@ export const emit = define({
     message: "engine {engine} could not be installed: {reason}",
     since: "0.1",
   },
+  LLMP5112: {
+    severity: "error",
+    title: "The remote run cannot be resumed",
+    message: "run {run} cannot be resumed: {reason}",
+    since: "0.1",
+  },
 });

@@ -38,11 +38,24 @@ function trainingJob(body: Json): Problem[] {
     for (const key of ["InstanceType", "InstanceGroups", "InstancePlacementConfig"])
       if (resources[key] !== undefined) say(`ResourceConfig.${key}`, "excludes InstancePreferences");
     if (spot) say("EnableManagedSpotTraining", "excludes InstancePreferences");
+    const choices = list(resources.InstancePreferences).map(record);
+    if (new Set(choices.map((c) => c.InstanceType)).size !== choices.length)
+      say("ResourceConfig.InstancePreferences", "has an instance type twice");
+    const counted = choices.filter((c) => c.InstanceCount !== undefined).length;
+    if (resources.InstanceCount === undefined ? counted !== choices.length : counted > 0)
+      say(
+        "ResourceConfig.InstancePreferences",
+        "needs InstanceCount in ResourceConfig or in every preference, not both",
+      );
+    if (resources.TrainingPlanArn !== undefined && choices.some((c) => c.TrainingPlanArns !== undefined))
+      say("ResourceConfig.TrainingPlanArn", "excludes TrainingPlanArns in InstancePreferences");
   } else if (!groups && body.ResourceConfig !== undefined) {
     if (resources.InstanceType === undefined) say("ResourceConfig", "lacks InstanceType");
     if (resources.InstanceCount === undefined) say("ResourceConfig", "lacks InstanceCount");
   }
   if (groups && resources.InstanceType !== undefined) say("ResourceConfig.InstanceGroups", "excludes InstanceType");
+  for (const key of ["SelectedInstanceType", "SelectedInstanceCount"])
+    if (resources[key] !== undefined) say(`ResourceConfig.${key}`, "is read-only: AWS fills it in");
   if (resources.TrainingPlanArn !== undefined && spot) say("ResourceConfig.TrainingPlanArn", "excludes spot training");
   if (resources.KeepAlivePeriodInSeconds !== undefined && spot)
     say("ResourceConfig.KeepAlivePeriodInSeconds", "excludes spot training (warm pools are on demand)");

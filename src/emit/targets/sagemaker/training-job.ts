@@ -111,6 +111,10 @@ export function trainingJob(lowered: LoweredStage, stages: readonly LoweredStage
         '"arn:aws:sagemaker:…:training-plan/…" (capacity blocks are training plans)',
       ),
     );
+  if (plan !== undefined && spot)
+    problems.push(
+      refuse(view, "training_plan on spot", "a training plan is reserved capacity: pricing = capacity_block pays it"),
+    );
   if (keep !== undefined && spot)
     problems.push(
       refuse(view, "keep_alive on spot", "warm pools exclude managed spot training (SageMaker documentation)"),
