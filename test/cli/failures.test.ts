@@ -233,6 +233,13 @@ train t { objective = pretrain, model = base, data = text, tokens = 1B, batch = 
     AWS_SHARED_CREDENTIALS_FILE: "/nonexistent",
   };
 
+  it("LLMP5103: data of this machine that is not there", async () => {
+    const text = remote('region = "us-east-1",').replace("s3://bucket/text/*.parquet", "nowhere/none.parquet");
+    const { code, stderr } = await llmp(["run"], { cwd: project(text), env: keys });
+    expect(stderr).toContain("LLMP5103");
+    expect(code).toBe(3);
+  });
+
   it("LLMP5110: no region is set anywhere", async () => {
     const cwd = project(remote(""));
     const { code, stderr } = await llmp(["run", "--yes"], {
