@@ -3,14 +3,14 @@ import { availableParallelism, totalmem } from "node:os";
 import type { ModelGraph } from "../model/graph.js";
 import type { LocalMachine } from "../planner/types.js";
 
-/** By backend: measured figures, else (undefined for WASM: the planner's own) those of a common machine. */
-export async function thisMachine(): Promise<(backend: string | undefined) => LocalMachine | undefined> {
+/** By backend: measured figures, else those of a common machine with as many cores and as much memory as this one. */
+export async function thisMachine(): Promise<(backend: string | undefined) => LocalMachine> {
   const { bestBackend, backendNames } = await import("../runtime/backend/index.js");
   const { readMachine } = await import("../runtime/calibrate/index.js");
   const { uncalibrated } = await import("../planner/index.js");
   return (backend) => {
     const name = backendNames.find((n) => n === backend) ?? bestBackend();
-    return readMachine(name) ?? (name === "wasm" ? undefined : uncalibrated(name, availableParallelism(), totalmem()));
+    return readMachine(name) ?? uncalibrated(name, availableParallelism(), totalmem());
   };
 }
 

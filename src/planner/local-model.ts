@@ -2,6 +2,7 @@
 
 import { objectivePrograms, sharesWeights } from "../program/index.js";
 import { defaultMachine, type LocalPrediction, predictLocal } from "./local/index.js";
+import { type Team, teamOf } from "./local/team.js";
 import type { Candidate, CostModel, LayerCost, StageContext } from "./types.js";
 
 const cache = new WeakMap<StageContext, Map<string, LocalPrediction>>();
@@ -28,6 +29,10 @@ function predict(context: StageContext, candidate: Candidate): LocalPrediction {
   known.set(key, made);
   return made;
 }
+
+/** All workers of a candidate, each of which the prediction is of. */
+const team = (context: StageContext, candidate: Candidate): Team =>
+  teamOf(predict(context, candidate), context.policy, candidate.parallel.data, context.local ?? defaultMachine);
 
 /** Bytes of a saved tensor for so many tokens; our runtime computes in fp32. */
 function tensorBytes(context: StageContext, kind: string, id: string, sequences: number, length: number): number {
@@ -92,15 +97,13 @@ export const localModel: CostModel = {
     };
   },
   evaluate(context, candidate) {
-    const { peakBytes, stepSeconds, fits } = predict(context, candidate);
+    const { peakBytes, stepSeconds, fits } = team(context, candidate);
     return { fits, peakBytes, stepSeconds };
   },
   /** Few layouts exist here: each is evaluated. */
   lowerBound: () => ({ stepSeconds: 0, peakBytes: 0 }),
   memoryPlan(context, candidate) {
-    const { peakBytes, restBytes, fits } = predict(context, candidate);
-    const machine = context.local ?? defaultMachine;
-    const capacity = Math.min(machine.heapBytes, machine.memoryBytes);
+    const { peakBytes, restBytes, fits, machineBytes, capacityBytes: capacity } = team(context, candidate);
     const breakdown = [
       { what: "weights, gradients, optimizer", bytes: restBytes },
       { what: "activations and temporaries", bytes: Math.max(0, peakBytes - restBytes) },
@@ -111,7 +114,7 @@ export const localModel: CostModel = {
       driver_bytes: peakBytes,
       capacity_bytes: capacity,
       fits,
-      host_bytes: peakBytes,
+      host_bytes: machineBytes,
       disk_bytes: 16 * context.policy.parameters,
       peak_at: "the largest moment of a micro-batch",
       breakdown,
@@ -120,7 +123,7 @@ export const localModel: CostModel = {
     };
   },
   timePlan(context, candidate) {
-    const { stepSeconds } = predict(context, candidate);
+    const { stepSeconds, computeSeconds, allReduceSeconds } = team(context, candidate);
     const tokens = candidate.globalBatch * candidate.contextLength;
     const forward = context.policy.stack.reduce((sum, kind) => sum + flops(context, kind, candidate.contextLength), 0);
     const devices = candidate.count * context.instance.accelerators;
@@ -130,7 +133,10 @@ export const localModel: CostModel = {
       tokens_per_second: perSecond,
       tokens_per_second_per_device: perSecond / devices,
       mfu: (3 * forward * perSecond) / (rate(context) * devices),
-      breakdown: [{ what: "compute", seconds: stepSeconds }],
+      breakdown: [
+        { what: "compute", seconds: computeSeconds },
+        ...(allReduceSeconds > 0 ? [{ what: "sum of gradients over workers", seconds: allReduceSeconds }] : []),
+      ],
       schedule: [],
     };
   },

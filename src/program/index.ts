@@ -28,3 +28,4 @@ export {
   refreshWeights,
   type Update,
 } from "./step.js";
+export { oneWorkerOnly } from "./workers.js";

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { expect, it } from "vitest";
 import { probeGraphs, thisMachine } from "../../src/cli/machine.js";
 import { factors } from "../../src/runtime/calibrate/fit.js";
@@ -22,5 +23,5 @@ it("finds the factors that explain whole steps, and one for both where steps are
 it("plans for a named backend with constants of its own before it was measured", async () => {
   const machine = await thisMachine();
   expect(machine("tensorflow")).toMatchObject({ backend: "tensorflow", calibrated: false });
-  expect(machine("wasm")).toBeUndefined();
+  expect(machine("wasm")).toMatchObject({ backend: "wasm", cores: availableParallelism(), calibrated: false });
 });

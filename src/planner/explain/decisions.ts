@@ -6,7 +6,7 @@ import { summarise } from "../recompute/modes.js";
 import type { AxisRecord } from "../search/axes.js";
 import type { StageProblem } from "../search/problem.js";
 import type { Choice, SearchResult } from "../search/solve.js";
-import { isFixed } from "../search/space.js";
+import { fixedValue, isFixed } from "../search/space.js";
 import { capacityOf, offersOf } from "../search/terms.js";
 
 export function decisions(problem: StageProblem, result: SearchResult, choice: Choice): DecisionRecord[] {
@@ -29,13 +29,7 @@ export function decisions(problem: StageProblem, result: SearchResult, choice: C
   axis(problem, result, choice, "context", p.context, stage.parallel.context, add);
   if (problem.pipeline.models[stage.model.value]?.moe !== undefined)
     axis(problem, result, choice, "expert", p.expert, stage.parallel.expert, add);
-  add(
-    "parallel.data",
-    String(p.data),
-    [],
-    isFixed(stage.parallel.data) ? fixedBy(stage.parallel.data) : "the devices that the other axes leave",
-    isFixed(stage.parallel.data),
-  );
+  data(problem, result, choice, add);
   axis(problem, result, choice, "shard", p.shard, stage.parallel.shard, add);
   axis(problem, result, choice, "micro_batch", p.micro_batch, stage.parallel.microBatch, add);
   if (p.pipeline > 1) {
@@ -95,6 +89,23 @@ export function decisions(problem: StageProblem, result: SearchResult, choice: C
     );
   }
   return records;
+}
+
+function data(problem: StageProblem, result: SearchResult, choice: Choice, add: Add): void {
+  const setting = problem.stage.parallel.data;
+  const degree = choice.candidate.parallel.data;
+  const chosen = String(degree);
+  if (isFixed(setting)) add("parallel.data", chosen, [], fixedBy(setting), true);
+  // On this machine each number of workers is a configuration of its own.
+  else if (isFixed(choice.configuration.parallel.data)) {
+    const of = ({ parallel }: StageProblem["configurations"][number]): string => String(fixedValue(parallel.data));
+    const others = [...new Set(problem.configurations.map(of))].filter((n) => n !== chosen);
+    const because =
+      others.length === 0
+        ? "the only number of workers that the machine and the stage allow"
+        : leads(problem, result, choice, (c) => `data ${of(c)}`);
+    add("parallel.data", chosen, others, because, false);
+  } else add("parallel.data", chosen, [], "the devices that the other axes leave", false);
 }
 
 /** The best that each rival on the same machines came to: evaluated, or at least bounded. */

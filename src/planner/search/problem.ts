@@ -1,12 +1,22 @@
 /** What is to be decided for one stage: the model, the machines that the file allows, engines, precisions, lengths. */
 import { type EngineTraits, engineByName, engineObjections, engines, objectiveByName } from "../../catalog/index.js";
 import type { EngineDescriptor } from "../../catalog/types.js";
-import type { Cluster, ModelSpec, Pipeline, Precision, Pricing, Stage } from "../../checker/pipeline.js";
+import type {
+  Cluster,
+  ModelSpec,
+  ParallelSettings,
+  Pipeline,
+  Precision,
+  Pricing,
+  Stage,
+} from "../../checker/pipeline.js";
 import { type Diagnostic, planCodes } from "../../diagnostics/index.js";
-import type { Accelerator, Hardware, Instance } from "../../hardware/types.js";
+import type { Accelerator, Hardware } from "../../hardware/types.js";
 import type { ModelGraph } from "../../model/graph.js";
-import type { LocalMachine, PlanOptions, StageContext } from "../types.js";
+import { oneWorkerOnly } from "../../program/index.js";
+import type { PlanOptions, StageContext } from "../types.js";
 import { stageFeatures } from "./features.js";
+import { type Machine, teamsHere } from "./here.js";
 import { allowed, counts, fixedValue } from "./space.js";
 
 export type BuildModel = (
@@ -23,6 +33,8 @@ export interface Configuration {
   readonly contextLength: number;
   readonly globalBatch: number;
   readonly steps: number;
+  /** What the search may choose among on these machines: the stage's, or less. */
+  readonly parallel: ParallelSettings;
 }
 
 export interface StageProblem {
@@ -74,9 +86,14 @@ export function stageProblem(
   const machines = machinesOf(cluster, stage, hardware, options, left);
   const configurations: Configuration[] = [];
   const objections = new Map<string, string>();
-  const local = localOf(cluster, stage, options);
-  for (const { instance, accelerator } of machines) {
+  for (const { instance, accelerator, local, team } of machines) {
     for (const precision of precisions) {
+      const alone = team?.open === true && team.workers > 1 ? oneWorkerOnly(stage, precision, policy) : undefined;
+      if (alone !== undefined) {
+        left.push({ what: `${team!.workers} workers`, why: alone });
+        warnings.push(`${stage.name}: more workers are not considered: ${alone}`);
+        continue;
+      }
       const compute = precision.compute.value;
       if ((compute === "fp8" || compute === "mxfp8") && accelerator.peakFlops[compute] === undefined) {
         left.push({ what: `${precision.name} on ${instance.name}`, why: `${accelerator.name} lacks ${compute}` });
@@ -84,6 +101,8 @@ export function stageProblem(
       }
       const chosen = enginesFor(pipeline, stage, cluster, accelerator, precision, spec, objections);
       for (const engine of chosen) {
+        // Other engines have no workers on this machine.
+        if (team?.open === true && team.workers > 1 && !onlyHere(engine, cluster)) continue;
         const context: StageContext = {
           pipeline,
           stage,
@@ -100,10 +119,12 @@ export function stageProblem(
         };
         for (const contextLength of allowed(stage.contextLength, [spec.contextLength.value])) {
           const globalBatch = sequencesPerStep(stage, contextLength, warnings);
+          if (team?.open === true && globalBatch % (fixedValue(team.parallel.data) ?? 1) !== 0) continue;
           const steps = stepsOf(pipeline, stage, globalBatch * contextLength, warnings);
           for (const count of counts(cluster.count)) {
             const devices = count * instance.accelerators;
-            configurations.push({ context, count, devices, contextLength, globalBatch, steps });
+            const parallel = team?.parallel ?? stage.parallel;
+            configurations.push({ context, count, devices, contextLength, globalBatch, steps, parallel });
           }
         }
       }
@@ -146,14 +167,14 @@ function machinesOf(
   hardware: Hardware,
   options: PlanOptions,
   left: { what: string; why: string }[],
-): { instance: Instance; accelerator: Accelerator }[] {
+): Machine[] {
   const provider = cluster.provider.value;
   const managed = provider === "sagemaker" || provider === "hyperpod";
   const known = Object.keys(hardware.instances).filter((name) => name.startsWith("ml.") === managed);
   return allowed(cluster.instance, known).flatMap((name) => {
     const instance = hardware.instances[name];
     if (instance === undefined) {
-      if (provider === "local") return [thisMachine(stage, localOf(cluster, stage, options))];
+      if (provider === "local") return teamsHere(cluster, stage, options);
       left.push({ what: name, why: "no such instance in the hardware data" });
       return [];
     }
@@ -166,51 +187,8 @@ function machinesOf(
   });
 }
 
-/** Workers compute on WASM: a process has TensorFlow once. */
-function localOf(cluster: Cluster, stage: Stage, { local }: PlanOptions): LocalMachine | undefined {
-  const backend = workersOf(stage) > 1 ? "wasm" : cluster.options.backend?.value;
-  return typeof local === "function" ? local(backend === undefined ? undefined : String(backend)) : local;
-}
-
-function workersOf(stage: Stage): number {
-  const p = stage.parallel;
-  const degree = (s: typeof p.data): number => fixedValue(s) ?? 1;
-  return degree(p.data) * degree(p.tensor) * degree(p.pipeline) * degree(p.context);
-}
-
-/** This machine as an instance: as many workers as the file's degrees ask for. */
-function thisMachine(stage: Stage, local: LocalMachine | undefined): { instance: Instance; accelerator: Accelerator } {
-  const workers = workersOf(stage);
-  const memory = local?.heapBytes ?? 4 * 1024 ** 3 - 64 * 1024;
-  const flops = local?.matmulFlops ?? 20e9;
-  const sources = [{ value: "this machine", source: "llmp doctor", date: "" }];
-  return {
-    accelerator: {
-      name: local?.backend ?? "wasm",
-      aliases: [],
-      vendor: "cpu",
-      generation: "local",
-      peakFlops: { fp32: flops, tf32: flops, bf16: flops, fp16: flops, fp8: flops },
-      memoryBytes: memory,
-      memoryBandwidth: local?.elementwiseBandwidth ?? 5e9,
-      intraBandwidth: 2e9,
-      intraKind: "local workers",
-      domainSize: workers,
-      sources,
-    },
-    instance: {
-      name: "local",
-      accelerator: local?.backend ?? "wasm",
-      accelerators: workers,
-      vcpus: local?.cores ?? 2,
-      hostMemoryBytes: local?.memoryBytes ?? 8 * 1024 ** 3,
-      networkBandwidth: 2e9,
-      efaInterfaces: 0,
-      localNvmeBytes: 0,
-      sources,
-    },
-  };
-}
+const onlyHere = ({ can }: EngineDescriptor, cluster: Cluster): boolean =>
+  can.providers?.length === 1 && can.providers[0] === cluster.provider.value;
 
 /** Untried or legacy engines (the end of the catalog's list) count only where nothing else can, or by name. */
 const lastResort = new Set(["smp", "verl"]);
@@ -253,7 +231,7 @@ function enginesFor(
   });
   if (named !== undefined) return able;
   // On this machine our own runtime needs no installation.
-  const own = able.filter((e) => e.can.providers?.length === 1 && e.can.providers[0] === cluster.provider.value);
+  const own = able.filter((e) => onlyHere(e, cluster));
   if (own.length > 0) return own.slice(0, 1);
   const tried = able.filter((e) => !lastResort.has(e.name));
   return tried.length > 0 ? tried : able;

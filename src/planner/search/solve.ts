@@ -184,7 +184,7 @@ class State {
     const { c, frame } = rival;
     const { context, count, contextLength, globalBatch, devices } = c;
     const space = {
-      settings: this.problem.stage.parallel,
+      settings: c.parallel,
       can: context.engine.can,
       spec: this.problem.pipeline.models[this.problem.stage.model.value]!,
       layers: context.policy.stack.length - 2,

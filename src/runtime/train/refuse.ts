@@ -3,12 +3,9 @@ import type { Precision, Stage } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { StagePlan } from "../../planner/plan.js";
-import { isOptimizer, numericsOf, objectivePrograms, opPrograms } from "../../program/index.js";
+import { isOptimizer, numericsOf, objectivePrograms, oneWorkerOnly, opPrograms } from "../../program/index.js";
 import { worldSize } from "../collectives/index.js";
 import { fail } from "../failure.js";
-
-/** Those whose update of a part of a weight is the part of its update. */
-const onAnyPart = ["adamw", "sgd"];
 
 export function refuse(stage: Stage, plan: StagePlan, precision: Precision, graph: ModelGraph): void {
   const no = (why: string, hint: string): never =>
@@ -20,8 +17,6 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
     no(`the objective ${stage.objective.kind} is planned and emitted, but not trained here`, "`llmp emit engine`");
   const optimizer = stage.optimizer.value.kind;
   if (!isOptimizer(optimizer)) no(`the optimizer ${optimizer} is not built in`, "`llmp emit engine`");
-  if (worldSize(plan.parallel) > 1 && !onAnyPart.includes(optimizer))
-    no(`the optimizer ${optimizer} runs on one worker, and its layout has more`, "parallel = { data = 1 }");
   const [compute, recipe] = [precision.compute.value, precision.recipe.value];
   const numerics = numericsOf(compute, recipe);
   if (numerics === undefined)
@@ -29,17 +24,8 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
       compute.includes("fp8") ? `its fp8 recipe ${recipe} is not emulated` : `compute in ${compute} is not emulated`,
       "fp32, bf16, fp16, or fp8 with the recipe tensorwise, rowwise, blockwise or mx",
     );
-  if (worldSize(plan.parallel) > 1 && numerics?.fp8 !== undefined)
-    no("fp8 is emulated on one worker, and its layout has more", "parallel = { data = 1 }");
-  const { parallel } = plan;
-  if (worldSize(parallel) > 1 && objectivePrograms[stage.objective.kind]?.anyLayout !== true)
-    no(`the objective ${stage.objective.kind} runs on one worker, and its layout has more`, "parallel = { data = 1 }");
-  const packed = Object.values(graph.kinds).some((k) => Object.values(k.weights).some((w) => w.stored !== undefined));
-  if (worldSize(parallel) > 1 && packed)
-    no("weights in 4 bits are on one worker, and its layout has more", "parallel = { data = 1 }");
-  const routes = Object.values(graph.kinds).some((k) => k.ops.some((op) => op.kind === "router"));
-  if (worldSize(parallel) > 1 && routes)
-    no("a mixture of experts is on one worker, and its layout has more", "parallel = { data = 1 }");
+  const alone = worldSize(plan.parallel) > 1 ? oneWorkerOnly(stage, precision, graph) : undefined;
+  if (alone !== undefined) no(`${alone}, and its layout has more`, "parallel = { data = 1 }");
   for (const kind of Object.values(graph.kinds))
     for (const op of kind.ops) {
       if (op.kind === "dropout" && Number(op.attrs.rate) > 0)
