@@ -77,8 +77,8 @@ it("does so by the word only: a file that says nothing has one worker, as one wh
 });
 
 it("keeps to one worker where the runtime has only one", () => {
-  const outcome = planOf(source("optimizer = muon { lr = 1e-3 }\n  parallel = { data = auto }"), cores(2));
-  expect(outcome.value?.stages[0]!.parallel.data).toBe(1);
+  const muon = source("optimizer = muon { lr = 1e-3 }\n  parallel = { data = auto }");
+  expect(stageOf(muon, cores(2)).parallel.data).toBe(1);
 });
 
 it("counts the memory of all workers against the machine's", () => {
