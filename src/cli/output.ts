@@ -1,7 +1,8 @@
 /** Answers go to stdout, progress and diagnostics to stderr; exit codes of the contract. */
-import { readFileSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import type { Diagnostic } from "../diagnostics/index.js";
 import { renderDiagnostics, type Sources } from "../report/terminal/diagnostics.js";
+import { nodeHost } from "./host.js";
 
 /** 0 done · 1 the file has errors · 2 wrong usage · 3 the run failed · 4 valid, but nothing fits or the budget is exceeded. */
 export const exit = { ok: 0, errors: 1, usage: 2, failed: 3, infeasible: 4 } as const;
@@ -81,16 +82,12 @@ export function showDiagnostics(diagnostics: readonly Diagnostic[], sources: Sou
 }
 
 /** The texts that are pointed at, also those that only a plan knows of: a run's mistakes have their place in its file. */
-function withFiles(diagnostics: readonly Diagnostic[], sources: Sources): Sources {
-  const all = new Map([...sources.values()].map((s) => [s.path, s] as const));
+export function withFiles(diagnostics: readonly Diagnostic[], sources: Sources = new Map()): Sources {
+  const host = nodeHost();
+  for (const { path, text } of sources.values()) host.put(path, text);
+  // Planned elsewhere: a file that is not here is told without its place.
   for (const { primary, labels } of diagnostics)
-    for (const file of [primary, ...labels].flatMap((l) => (l === undefined ? [] : [l.span.file]))) {
-      if (file === "" || all.has(file)) continue;
-      try {
-        all.set(file, { path: file, text: readFileSync(file, "utf8") });
-      } catch {
-        // Planned elsewhere: it is told without its place.
-      }
-    }
-  return all;
+    for (const label of [primary, ...labels])
+      if (label !== undefined && label.span.file !== "") host.read(label.span.file);
+  return host.sources;
 }

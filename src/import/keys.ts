@@ -1,8 +1,8 @@
 /** Reads keys of a foreign configuration, and remembers which were read: the rest is reported. */
 import { type Diagnostic, importCodes } from "../diagnostics/index.js";
+import { isRecord } from "../model/index.js";
 
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+export { isRecord };
 
 /** `{ a: { b: 1 } }` → `{ "a.b": 1 }`; lists stay as they are. */
 export function flatten(value: Readonly<Record<string, unknown>>, prefix = ""): Record<string, unknown> {

@@ -18,6 +18,7 @@ export {
 export { hfFamily, type Json } from "./hf/families.js";
 export { hfLosses } from "./hf/losses.js";
 export { fromHfConfig } from "./hf/read.js";
+export { isRecord } from "./hf/reader.js";
 export { hfConfigText } from "./hf/text.js";
 export { toHfConfig } from "./hf/write.js";
 

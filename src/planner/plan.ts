@@ -116,6 +116,22 @@ export interface RecomputeLayer {
   readonly offload: readonly string[];
 }
 
+/** A layout of one device, a sequence at a time. */
+export const oneDevice: ParallelPlan = {
+  data: 1,
+  shard: "none",
+  shard_group: 1,
+  tensor: 1,
+  sequence: false,
+  pipeline: 1,
+  virtual: 1,
+  context: 1,
+  expert: 1,
+  micro_batch: 1,
+  accumulation: 1,
+  schedule: "1f1b",
+};
+
 export interface LayoutPlan {
   /** Mesh axes from the slowest link to the fastest, with degrees above 1. */
   readonly mesh: readonly { readonly axis: string; readonly size: number; readonly link: string }[];

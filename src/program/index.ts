@@ -12,7 +12,7 @@ export { type MicroBatch, type ModelState, microBatchStep, weightKey } from "./m
 export { nf4Levels, packNf4, unpackNf4 } from "./nf4.js";
 export { type Numerics, numericsOf } from "./numerics.js";
 export * from "./objectives/index.js";
-export { type OpContext, opPrograms } from "./ops/index.js";
+export { isComputed, type OpContext, opPrograms } from "./ops/index.js";
 export { isOptimizer, type OptimizerKind } from "./optimizers.js";
 export * from "./parallel/index.js";
 export { type Binary, broadcast, type Primitives, type Unary } from "./primitives.js";

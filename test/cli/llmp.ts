@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
-
-const program = path.resolve("dist/llmp.js");
+import { program } from "../built.js";
 
 export interface Answer {
   readonly code: number | undefined;

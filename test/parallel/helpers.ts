@@ -8,7 +8,7 @@ import type { ModelGraph } from "../../src/model/graph.js";
 import { buildModel } from "../../src/model/index.js";
 import { parse } from "../../src/parser/index.js";
 import { toChunks } from "../../src/planner/layout/index.js";
-import type { ParallelPlan, RecomputeLayer } from "../../src/planner/plan.js";
+import { oneDevice, type ParallelPlan, type RecomputeLayer } from "../../src/planner/plan.js";
 import type { Pool, TeamJob } from "../../src/runtime/parallel/index.js";
 import {
   type Difference,
@@ -49,20 +49,7 @@ export function graphOf(model: string): ModelGraph {
   return buildModel(pipeline, "m");
 }
 
-export const alone: ParallelPlan = {
-  data: 1,
-  shard: "none",
-  shard_group: 1,
-  tensor: 1,
-  sequence: false,
-  pipeline: 1,
-  virtual: 1,
-  context: 1,
-  expert: 1,
-  micro_batch: 1,
-  accumulation: 1,
-  schedule: "1f1b",
-};
+export const alone: ParallelPlan = oneDevice;
 
 export interface Case {
   readonly graph: ModelGraph;

@@ -5,7 +5,7 @@ import { bundledHardware } from "../../src/hardware/index.js";
 import { buildModel } from "../../src/model/index.js";
 import { parse } from "../../src/parser/index.js";
 import { toChunks } from "../../src/planner/layout/chunks.js";
-import type { ParallelPlan, RecomputeLayer } from "../../src/planner/plan.js";
+import { oneDevice, type ParallelPlan, type RecomputeLayer } from "../../src/planner/plan.js";
 import { stageProblem } from "../../src/planner/search/problem.js";
 import type { Candidate, StageContext } from "../../src/planner/types.js";
 
@@ -56,18 +56,10 @@ train base {
 `;
 
 export const parallel = (more: Partial<ParallelPlan> = {}): ParallelPlan => ({
+  ...oneDevice,
   data: 8,
   shard: "zero1",
-  shard_group: 1,
-  tensor: 1,
-  sequence: false,
-  pipeline: 1,
-  virtual: 1,
-  context: 1,
-  expert: 1,
-  micro_batch: 1,
   accumulation: 8,
-  schedule: "1f1b",
   ...more,
 });
 

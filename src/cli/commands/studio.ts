@@ -5,9 +5,9 @@ import type { AnalysisReply, AnalysisRequest } from "../../lsp/types.js";
 import { renderDiagnostics } from "../../report/terminal/diagnostics.js";
 import type { Compiled } from "../../studio/index.js";
 import { examples } from "../help.js";
-import { nodeHost, packageRoot } from "../host.js";
+import { packageRoot } from "../host.js";
 import { findFile, stdin } from "../load.js";
-import { answer, note, usage } from "../output.js";
+import { answer, note, usage, withFiles } from "../output.js";
 
 interface Options {
   readonly port?: string;
@@ -34,12 +34,9 @@ function compiler(file: string, onSources: (files: readonly string[]) => void) {
     await mine.terminate();
     if (reply === undefined || id !== latest) return undefined;
     if (reply.failure !== undefined) return { problems: reply.failure, errors: 1 };
-    const host = nodeHost();
-    for (const d of reply.diagnostics)
-      for (const l of [d.primary, ...d.labels]) if (l !== undefined) host.read(l.span.file);
     onSources([file, ...(reply.whole?.sources ?? []).map((s) => s.path)].filter((f) => !f.startsWith("std/")));
     return {
-      problems: renderDiagnostics(reply.diagnostics, host.sources, { color: false }),
+      problems: renderDiagnostics(reply.diagnostics, withFiles(reply.diagnostics), { color: false }),
       errors: Math.max(1, reply.diagnostics.filter((d) => d.severity === "error").length),
       ...(reply.whole === undefined ? {} : { plan: reply.whole }),
     };

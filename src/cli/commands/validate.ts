@@ -1,16 +1,9 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import {
-  type Quantiles,
-  type Run,
-  readCalibration,
-  readRuns,
-  type Validation,
-  validateRuns,
-} from "../../planner/calibrate/index.js";
-import type { CalibrationFile } from "../../planner/types.js";
+import { type Quantiles, type Run, readRuns, type Validation, validateRuns } from "../../planner/calibrate/index.js";
 import { examples } from "../help.js";
 import { answer, complain, usage } from "../output.js";
+import { loadCalibration } from "../plan/calibration.js";
 
 export function command(): Command {
   return examples(
@@ -42,12 +35,6 @@ export function loadRuns(file: string): readonly Run[] {
   if (problems.length > 10) complain(`warning: ${file}: ${problems.length - 10} more lines left out`);
   if (runs.length === 0) throw usage(`${file} has no runs`, "one JSON object a line: see docs/VALIDATION.md");
   return runs;
-}
-
-export function loadCalibration(file: string): CalibrationFile {
-  const found = readCalibration(text(file));
-  if ("problem" in found) throw usage(`${file} ${found.problem}`);
-  return found;
 }
 
 /** For people: one line a stack and accelerator, then the totals. */

@@ -11,8 +11,8 @@ import { createWriteStream, mkdirSync, readFileSync, renameSync, rmSync } from "
 import path from "node:path";
 import { writeWhole } from "../../files/index.js";
 import type { Plan } from "../../planner/plan.js";
-import { openSource, type StageSource } from "../../runtime/data/index.js";
-import { loadTokenizer, type TextTokenizer } from "../../runtime/tokenizer/index.js";
+import { openPlannedData, type StageSource } from "../../runtime/data/index.js";
+import type { TextTokenizer } from "../../runtime/tokenizer/index.js";
 import { IndexedWriter } from "./megatron-indexed.js";
 
 export interface HandOver {
@@ -41,16 +41,7 @@ export async function handOver(plan: Plan, index: number, options: HandOverOptio
   const known = readPrepared(options.folder);
   if (known?.plan === plan.hash && known.stage === stage.name && known.steps === steps)
     return { stage: stage.name, folder: options.folder, rows: known.rows, files: known.files };
-  const vocab = pipeline.models[stage.model.value]?.vocab.value ?? 0;
-  const spec = stage.tokenizer === undefined ? undefined : pipeline.tokenizers[stage.tokenizer.value];
-  const tokenizer = await loadTokenizer(spec, { folder: options.root, vocab });
-  const request = { root: options.root, stage: stage.name, sequences, length, steps, seed: stage.seed.value };
-  const { source } = await openSource({
-    pipeline,
-    stage,
-    tokenizer,
-    vocab,
-    request,
+  const { source, tokenizer } = await openPlannedData(pipeline, stage, planned, options.root, {
     badRows: options.badRows ?? "skip",
   });
   mkdirSync(options.folder, { recursive: true });

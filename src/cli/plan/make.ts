@@ -26,9 +26,10 @@ export interface Made {
 
 export async function makePlan(file: string | undefined, inputs: PlanInputs = {}, quiet = false): Promise<Made> {
   const { pipeline, host } = loadPipeline(file, { set: [...varsOf(inputs.vars), ...(inputs.set ?? [])] });
-  const calibration = inputs.calibration === undefined ? undefined : readJson<CalibrationFile>(inputs.calibration);
-  if (calibration !== undefined && calibration.schema !== "llmp.calibration/1")
-    throw usage(`${inputs.calibration} is not a calibration`, "`llmp calibrate RUNS.jsonl -o FILE` writes one");
+  const calibration =
+    inputs.calibration === undefined
+      ? undefined
+      : (await import("./calibration.js")).loadCalibration(inputs.calibration);
   const outcome = await planOf(pipeline, hardwareWith(inputs.prices), calibration, inputs.backend);
   if (!quiet || outcome.value === undefined) showDiagnostics(outcome.diagnostics, host.sources);
   if (outcome.value === undefined) throw new Exit(exit.infeasible);

@@ -8,6 +8,7 @@ import {
   Decoder,
   type DryRun,
   dryRun,
+  isComputed,
   isOptimizer,
   type ModelState,
   makeOptimizer,
@@ -16,7 +17,6 @@ import {
   numericsOf,
   type ObjectiveOptions,
   objectivePrograms,
-  opPrograms,
   otherState,
 } from "../../program/index.js";
 import type { Candidate, LocalMachine } from "../types.js";
@@ -183,10 +183,7 @@ function generate(
   return more;
 }
 
-const runsHere = (graph: ModelGraph): boolean =>
-  Object.values(graph.kinds).every((kind) =>
-    kind.ops.every((op) => op.kind === "cross_entropy" || opPrograms[op.kind] !== undefined),
-  );
+const runsHere = (graph: ModelGraph): boolean => Object.values(graph.kinds).every((kind) => kind.ops.every(isComputed));
 
 /** Models with ops that the runtime lacks (it refuses to train them) still get a figure: states, and FLOPs by rate. */
 function roughly(

@@ -1,5 +1,5 @@
 /** How each kind of op is computed, forward and backward. A new kind is one file and one line here. */
-import type { OpKind } from "../../model/graph.js";
+import type { Op, OpKind } from "../../model/graph.js";
 import { attention } from "./attention.js";
 import { collective } from "./collective.js";
 import { embedding } from "./embedding.js";
@@ -13,7 +13,7 @@ import type { OpProgram } from "./types.js";
 export { rotaryDim } from "./rope.js";
 export type { OpContext, OpProgram } from "./types.js";
 
-/** Kinds that are missing cannot be trained here; cross-entropy belongs to the head's own program. */
+/** Ask `isComputed` whether an op can be trained here. */
 export const opPrograms: Readonly<Partial<Record<OpKind, OpProgram>>> = {
   activation,
   add,
@@ -32,3 +32,7 @@ export const opPrograms: Readonly<Partial<Record<OpKind, OpProgram>>> = {
   scale,
   softcap,
 };
+
+/** Kinds without a program cannot be trained here; cross-entropy belongs to the head's own program. */
+export const isComputed = ({ kind }: Pick<Op, "kind">): boolean =>
+  kind === "cross_entropy" || opPrograms[kind] !== undefined;

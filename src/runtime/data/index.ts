@@ -4,7 +4,7 @@ export { dataFiles } from "./files.js";
 export { hash32 } from "./order.js";
 export { RowPlanner } from "./rowplan.js";
 export { dataNeeds, mixOf, type OpenedSource, type OpenSourceOptions, openSource, StageSource } from "./source.js";
-export { openStageData, type StageData } from "./stage.js";
+export { openPlannedData, openStageData, type StageData } from "./stage.js";
 export { type DatasetStats, datasetStats, mixStats, type PhaseStats } from "./stats.js";
 export { datasetTexts } from "./texts.js";
 export * from "./types.js";

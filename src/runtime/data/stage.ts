@@ -1,19 +1,38 @@
-/** A stage's data before there is a plan: shape and length from the file alone, for `llmp data`. */
+/** A stage's tokenizer and rows: in a plan's shape, or before there is a plan in that of the file alone. */
 import type { Pipeline, Stage } from "../../checker/pipeline.js";
 import type { Diagnostic } from "../../diagnostics/index.js";
-import { loadTokenizer, type TextTokenizer } from "../tokenizer/index.js";
+import type { StagePlan } from "../../planner/plan.js";
+import { stageTokenizer, type TextTokenizer } from "../tokenizer/index.js";
 import { type OpenSourceOptions, openSource, type StageSource } from "./source.js";
 
-export interface StageData {
+export interface PlannedData {
   readonly source: StageSource;
   readonly tokenizer: TextTokenizer;
   readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface StageData extends PlannedData {
   readonly sequences: number;
   readonly length: number;
   readonly steps: number;
 }
 
-/** @param root folder of the pipeline's file */
+/** As the plan says: what trains, here or on another engine. @param root folder of the pipeline's file */
+export async function openPlannedData(
+  pipeline: Pipeline,
+  stage: Stage,
+  planned: Pick<StagePlan, "global_batch" | "context_length" | "steps">,
+  root: string,
+  options: Pick<OpenSourceOptions, "badRows"> = {},
+): Promise<PlannedData> {
+  const vocab = pipeline.models[stage.model.value]?.vocab.value ?? 0;
+  const tokenizer = await stageTokenizer(pipeline, stage, { folder: root, vocab });
+  const { global_batch: sequences, context_length: length, steps } = planned;
+  const request = { root, stage: stage.name, sequences, length, steps, seed: stage.seed.value };
+  return { ...(await openSource({ pipeline, stage, tokenizer, vocab, request, ...options })), tokenizer };
+}
+
+/** For `llmp data`. @param root folder of the pipeline's file */
 export async function openStageData(
   pipeline: Pipeline,
   stage: Stage,
@@ -22,8 +41,7 @@ export async function openStageData(
 ): Promise<StageData> {
   const model = pipeline.models[stage.model.value];
   const vocab = model?.vocab.value ?? 0;
-  const spec = stage.tokenizer === undefined ? undefined : pipeline.tokenizers[stage.tokenizer.value];
-  const tokenizer = await loadTokenizer(spec, { folder: root, vocab });
+  const tokenizer = await stageTokenizer(pipeline, stage, { folder: root, vocab });
   const context = stage.contextLength.value;
   const length = context.kind === "fixed" ? context.value : (model?.contextLength.value ?? 1024);
   const { unit, amount } = stage.batch.value;

@@ -8,7 +8,7 @@ import { loadLatest } from "../checkpoint/index.js";
 import { fail } from "../failure.js";
 import type { NamedTensor, OpenLanguageModel, WeightStore } from "../interfaces.js";
 import type { RunInfo } from "../metrics/index.js";
-import { loadTokenizer, type TextTokenizer, tokenizerFromFile } from "../tokenizer/index.js";
+import { stageTokenizer, type TextTokenizer, tokenizerFromFile } from "../tokenizer/index.js";
 import { forGraph, mergeAdapter, openWeights, splitAdapter } from "../weights/index.js";
 import type { LanguageModel } from "./types.js";
 
@@ -55,10 +55,7 @@ export async function openRun(run: RunInfo, options: OpenRunOptions): Promise<Op
   const weights = finished ? openWeights(final) : checkpointWeights(folder, run, stage, pipeline, graph, step);
   const tokenizer = existsSync(join(final, "tokenizer.json"))
     ? await tokenizerFromFile(final)
-    : await loadTokenizer(stage.tokenizer === undefined ? undefined : pipeline.tokenizers[stage.tokenizer.value], {
-        folder: root,
-        vocab: spec.vocab.value,
-      });
+    : await stageTokenizer(pipeline, stage, { folder: root, vocab: spec.vocab.value });
   const model = await options.open({
     graph,
     spec,

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import type { Tokenizer } from "../../checker/pipeline.js";
+import type { Pipeline, Stage, Tokenizer } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
 import { fail } from "../failure.js";
 import { byteTokenizer } from "./bytes.js";
@@ -15,6 +15,14 @@ export interface LoadTokenizerOptions {
 }
 
 /** The tokenizer of a stage; bytes where the file names none. */
+export const stageTokenizer = (
+  pipeline: Pipeline,
+  { tokenizer }: Stage,
+  options: LoadTokenizerOptions,
+): Promise<TextTokenizer> =>
+  loadTokenizer(tokenizer === undefined ? undefined : pipeline.tokenizers[tokenizer.value], options);
+
+/** Bytes where there is no `spec`. */
 export async function loadTokenizer(
   spec: Tokenizer | undefined,
   options: LoadTokenizerOptions,

@@ -3,7 +3,7 @@ import type { Precision, Stage } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { StagePlan } from "../../planner/plan.js";
-import { isOptimizer, numericsOf, objectivePrograms, oneWorkerOnly, opPrograms } from "../../program/index.js";
+import { isComputed, isOptimizer, numericsOf, objectivePrograms, oneWorkerOnly } from "../../program/index.js";
 import { worldSize } from "../collectives/index.js";
 import { fail } from "../failure.js";
 
@@ -33,7 +33,6 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
           `${op.attrs.adapter === true ? "the adapter" : "the model"} has dropout, which is not computed here`,
           "`dropout = 0` there, or `llmp emit engine`",
         );
-      if (op.kind !== "cross_entropy" && opPrograms[op.kind] === undefined)
-        no(`the model has ${op.kind} (${op.id}), which is not trained here`, "`llmp emit engine`");
+      if (!isComputed(op)) no(`the model has ${op.kind} (${op.id}), which is not trained here`, "`llmp emit engine`");
     }
 }

@@ -12,13 +12,13 @@ import { numberOf, objectivePrograms } from "../../program/index.js";
 import { type Backend, isBackend, startBackend } from "../backend/index.js";
 import { openCheckpoints, setAside } from "../checkpoint/index.js";
 import { worldSize } from "../collectives/index.js";
-import { openSource } from "../data/index.js";
+import { openPlannedData } from "../data/index.js";
 import { fail, RunFailure } from "../failure.js";
 import type { MetricsSink } from "../interfaces.js";
 import { openMetrics, recordRun } from "../metrics/index.js";
 import { onWorkers, WorkerFailure } from "../parallel/index.js";
 import { openRewards } from "../rewards/index.js";
-import { loadTokenizer, type TextTokenizer } from "../tokenizer/index.js";
+import type { TextTokenizer } from "../tokenizer/index.js";
 import type { RunEvent, RunSummary } from "../types.js";
 import { initialSource, namedSource, openSourceWeights, type WeightPlaces } from "../weights/index.js";
 import type { RollOut, StageInput, StageSummary } from "./executor.js";
@@ -83,22 +83,7 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
   try {
     for (const { stage, stagePlan, precision, graph, beside } of graphs) {
       const spec = pipeline.models[stage.model.value]!;
-      const tokenizerSpec = stage.tokenizer === undefined ? undefined : pipeline.tokenizers[stage.tokenizer.value];
-      const tokenizer = await loadTokenizer(tokenizerSpec, { folder: options.root, vocab: spec.vocab.value });
-      const { source, diagnostics } = await openSource({
-        pipeline,
-        stage,
-        tokenizer,
-        vocab: spec.vocab.value,
-        request: {
-          root: options.root,
-          stage: stage.name,
-          sequences: stagePlan.global_batch,
-          length: stagePlan.context_length,
-          steps: stagePlan.steps,
-          seed: stage.seed.value,
-        },
-      });
+      const { source, tokenizer, diagnostics } = await openPlannedData(pipeline, stage, stagePlan, options.root);
       for (const d of diagnostics) yield tell({ kind: "message", level: "warning", text: `${d.code}: ${d.message}` });
       const losses = hfLosses(spec);
       if (losses.length > 0)

@@ -3,8 +3,8 @@
  * compute what the plain program computes, and every weight must lie where the plan says.
  */
 import { runCodes } from "../../../diagnostics/index.js";
-import type { ParallelPlan, Plan, StagePlan } from "../../../planner/plan.js";
-import { opPrograms } from "../../../program/index.js";
+import { oneDevice, type ParallelPlan, type Plan, type StagePlan } from "../../../planner/plan.js";
+import { isComputed } from "../../../program/index.js";
 import { worldSize } from "../../collectives/index.js";
 import { fail } from "../../failure.js";
 import type { TeamJob } from "../job.js";
@@ -49,21 +49,8 @@ export interface RehearsalOptions {
   readonly onAxis?: (stage: string, axis: RehearsedAxis) => void;
 }
 
-const alone: Pick<
-  ParallelPlan,
-  "data" | "shard" | "shard_group" | "tensor" | "sequence" | "pipeline" | "virtual" | "context" | "expert" | "schedule"
-> = {
-  data: 1,
-  shard: "none",
-  shard_group: 1,
-  tensor: 1,
-  sequence: false,
-  pipeline: 1,
-  virtual: 1,
-  context: 1,
-  expert: 1,
-  schedule: "1f1b",
-};
+/** How a sequence is cut into micro-batches stays as it is shrunk. */
+const { micro_batch: _micro, accumulation: _steps, ...alone } = oneDevice;
 
 interface Variant {
   readonly axis: string;
@@ -113,7 +100,7 @@ async function rehearseStage(plan: Plan, planned: StagePlan, options: RehearsalO
   const small = shrink(plan.pipeline, stage, planned);
   for (const kind of Object.values(small.graph.kinds))
     for (const op of kind.ops)
-      if (op.kind !== "cross_entropy" && opPrograms[op.kind] === undefined)
+      if (!isComputed(op))
         fail(
           runCodes.report("LLMP6003", stage.span, {
             stage: stage.name,
