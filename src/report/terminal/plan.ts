@@ -56,6 +56,8 @@ function stagePage(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOpti
   return `${lines.join("\n")}\n`;
 }
 
+const gib = 1024 ** 3;
+
 const range = (r: readonly [number, number], show: (n: number) => string): string => `(${show(r[0])}–${show(r[1])})`;
 
 function verdict(plan: Plan, s: StagePlan, paint: Paint): string[] {
@@ -68,10 +70,10 @@ function verdict(plan: Plan, s: StagePlan, paint: Paint): string[] {
       : s.cost.usd_per_hour === 0
         ? "free"
         : `${paint.bold(formatUsd(s.cost.usd))} ${interval.usd === null ? "" : range(interval.usd, formatUsd)}`;
-  const size = m.capacity_bytes < 2 * 1024 ** 3 ? formatBytes : (b: number) => formatGiB(b);
-  const unit = m.capacity_bytes < 2 * 1024 ** 3 ? "" : " GiB";
+  const size = sizeOf(m);
+  const of = small(m) ? size(m.capacity_bytes) : `${size(m.capacity_bytes)} GiB`;
   const lines = [
-    `  ${word}   ${paint.bold(size(m.peak_bytes))} of ${size(m.capacity_bytes)}${unit} (±${size(spread)})      ${paint.bold(
+    `  ${word}   ${paint.bold(size(m.peak_bytes))} of ${of} (±${size(spread)})      ${paint.bold(
       formatSeconds(s.time.total_seconds),
     )} ${range(interval.total_seconds, formatSeconds)}      ${usd}`,
   ];
@@ -170,16 +172,23 @@ function recomputed(s: StagePlan): string {
   }`;
 }
 
+/** GiB to one digit says nothing of a model of a few MiB: those get a unit each. */
+const small = (m: StagePlan["memory"]): boolean => m.peak_bytes < gib;
+const sizeOf = (m: StagePlan["memory"]): ((bytes: number) => string) => (small(m) ? formatBytes : formatGiB);
+
 function memory(s: StagePlan, paint: Paint): string[] {
   const { memory: m } = s;
   const columns = 32;
-  const items = [...m.breakdown].sort((a, b) => b.bytes - a.bytes).filter((i) => i.bytes > m.capacity_bytes * 0.001);
-  const name = Math.min(28, Math.max(...items.map((i) => i.what.length), 8));
-  const size = m.capacity_bytes < 2 * 1024 ** 3 ? formatBytes : formatGiB;
-  const lines = [`  Memory at its peak (${m.peak_at})${paint.dim(`   bars: of ${size(m.capacity_bytes)}`)}`];
+  const size = sizeOf(m);
+  // Bars show how full the device is; where it is nearly empty, what the peak is made of.
+  const whole = m.peak_bytes < m.capacity_bytes * 0.1 ? m.peak_bytes : m.capacity_bytes;
+  const items = [...m.breakdown].sort((a, b) => b.bytes - a.bytes).filter((i) => i.bytes > whole * 0.001);
+  const name = Math.max(...items.map((i) => i.what.length), 8);
+  const legend = `   ${small(m) ? "" : "GiB, "}bars: of ${whole === m.peak_bytes ? "the peak" : size(whole)}`;
+  const lines = [`  Memory at its peak (${m.peak_at})${paint.dim(legend)}`];
   for (const item of items.slice(0, 7)) {
     lines.push(
-      `    ${item.what.slice(0, name).padEnd(name)} ${paint.cyan(bar(item.bytes / m.capacity_bytes, columns).padEnd(columns))} ${size(item.bytes).padStart(8)}`,
+      `    ${item.what.padEnd(name)} ${paint.cyan(bar(item.bytes / whole, columns).padEnd(columns))} ${size(item.bytes).padStart(8)}`,
     );
   }
   if (m.ranks.length > 1) {
@@ -200,8 +209,8 @@ function considered(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOpt
     String(a.count),
     `${describeLayout(a.parallel)} · mb ${a.parallel.micro_batch}${a.recompute === "none" ? "" : ` · recompute ${a.recompute}`}`,
     formatSeconds(a.total_seconds),
-    a.usd === null ? "?" : formatUsd(a.usd),
-    formatGiB(a.peak_bytes),
+    a.usd === null ? "?" : a.usd === 0 ? "free" : formatUsd(a.usd),
+    sizeOf(s.memory)(a.peak_bytes),
     flag,
   ];
   if (chosen !== undefined) rows.push(row("chosen ✔", chosen));
