@@ -55,6 +55,8 @@ export interface Tiny {
   readonly window?: number;
   /** Spread of the initial matrices; 0.2 unless given. */
   readonly std?: number;
+  /** GPT-2: one matrix for embedding and head, as published ones have. */
+  readonly tied?: boolean;
 }
 
 /** Llama: RMSNorm, RoPE, grouped heads, SwiGLU, tied head. */
@@ -188,7 +190,7 @@ export function gpt2(t: Tiny): ModelGraph {
       op("lm_head", "linear", ["n"], ["logits"], ["lm_head.weight"]),
       op("loss", "cross_entropy", ["logits"], ["loss"]),
     ],
-    [...lnorm("ln_f"), weight("lm_head.weight", [t.vocab, t.hidden])],
+    [...lnorm("ln_f"), weight("lm_head.weight", [t.vocab, t.hidden], t.tied === true ? { tiedTo: "wte.weight" } : {})],
   );
   return graphOf("gpt2", t, { embedding, dense, head });
 }

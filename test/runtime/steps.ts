@@ -12,8 +12,8 @@ export const models: Record<string, ModelGraph> = {
   "llama, sliding window and softcap": llama({ ...tiny, window: 5, cap: 3 }),
   gpt2: gpt2({ ...tiny, kvHeads: 4 }),
 };
-const sequences = 2;
-const length = 70;
+export const sequences = 2;
+export const length = 70;
 
 /** Deterministic noise. */
 export function noise(seed: number, n: number): Float32Array {
@@ -36,6 +36,18 @@ export function values(graph: ModelGraph): Map<string, Float32Array> {
   );
 }
 
+/** What `step` is given: two documents in a row, positions that GPT-2's table has, a fifth of the tokens not learned. */
+export function rows(vocab: number) {
+  const n = sequences * length;
+  return {
+    tokens: tokens(7, vocab, n),
+    targets: tokens(8, vocab, n),
+    weights: Float32Array.from({ length: n }, (_, i) => (i % 5 === 0 ? 0 : 1)),
+    positions: Int32Array.from({ length: n }, (_, i) => (i % length) % 64),
+    segments: Int32Array.from({ length: n }, (_, i) => (i % length < 30 ? 0 : 1)),
+  };
+}
+
 export function step<T>(
   algebra: Algebra<T>,
   graph: ModelGraph,
@@ -45,21 +57,16 @@ export function step<T>(
   packed = true,
 ) {
   const n = sequences * length;
-  const limit = Math.min(64, length);
   const state = makeState(algebra, graph, length, ({ name }) => weights.get(name)!, scale !== undefined);
-  const segments = Int32Array.from({ length: n }, (_, i) => (i % length < 30 ? 0 : 1));
-  const positions = Int32Array.from({ length: n }, (_, i) => (i % length) % limit);
+  const given = rows(graph.vocab);
   const batch = {
     sequences,
     length,
-    tokens: algebra.ints(tokens(7, graph.vocab, n), [n]),
-    targets: algebra.ints(tokens(8, graph.vocab, n), [n]),
-    weights: algebra.floats(
-      Float32Array.from({ length: n }, (_, i) => (i % 5 === 0 ? 0 : 1)),
-      [n],
-    ),
-    positions: algebra.ints(positions, [n]),
-    ...(packed ? { segments: algebra.ints(segments, [sequences, length]) } : {}),
+    tokens: algebra.ints(given.tokens, [n]),
+    targets: algebra.ints(given.targets, [n]),
+    weights: algebra.floats(given.weights, [n]),
+    positions: algebra.ints(given.positions, [n]),
+    ...(packed ? { segments: algebra.ints(given.segments, [sequences, length]) } : {}),
   };
   const losses = microBatchStep(algebra, state, batch, recompute, scale);
   const read = (x: T): Float32Array => algebra.read(x);
