@@ -62,7 +62,7 @@ it("takes as many workers as the machine has cores and the batch divides by", ()
   expect(two.decisions.find((d) => d.what === "parallel.data")).toMatchObject({
     chose: "2",
     over: ["1"],
-    because: expect.stringMatching(/^a step takes .*; data 1 takes /),
+    because: expect.stringMatching(/^all steps take .*; data 1 takes /),
     fixed: false,
   });
   expect(stageOf(auto, cores(1)).parallel.data).toBe(1);

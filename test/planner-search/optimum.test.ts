@@ -41,8 +41,12 @@ it("one machine, one engine, worlds in which other things win: 200 problems", ()
     const model = standIn(world);
     const { problem } = stageProblem(pipeline, pipeline.stages[0]!, merged(pipeline), build, {});
     const best = fastest(problem!, problem!.configurations[0]!, model);
-    const found = search(problem!, model).front[0]?.stepSeconds ?? Number.POSITIVE_INFINITY;
+    const result = search(problem!, model);
+    const found = result.front[0]?.stepSeconds ?? Number.POSITIVE_INFINITY;
     if (Number.isFinite(best)) feasible++;
+    // Everything considered was evaluated, or left out for one of the reasons told.
+    const told = [...result.reasons.values()].reduce((a, b) => a + b, 0);
+    expect(result.evaluated + told, `seed ${seed}`).toBe(result.considered);
     expect(same(found, best), `seed ${seed}: found ${found}, best ${best}`).toBe(true);
   }
   // The generator must not be so hard, or so easy, that the test says nothing.

@@ -1,6 +1,6 @@
 /** Why each choice is what it is, from what the search saw of every other value. */
 import type { Setting } from "../../checker/pipeline.js";
-import { formatBytes, formatPercent, formatSeconds, formatUsd } from "../../units/index.js";
+import { formatBytes, formatNumber, formatPercent, formatSeconds, formatUsd } from "../../units/index.js";
 import type { DecisionRecord } from "../plan.js";
 import { summarise } from "../recompute/modes.js";
 import type { AxisRecord } from "../search/axes.js";
@@ -36,6 +36,16 @@ export function decisions(problem: StageProblem, result: SearchResult, choice: C
     axis(problem, result, choice, "schedule", p.schedule, stage.parallel.schedule, add);
     axis(problem, result, choice, "virtual", p.virtual, stage.parallel.virtual, add);
   }
+  const { contextLength } = choice.configuration;
+  const lengths = [...new Set(problem.configurations.map((c) => c.contextLength))].filter((n) => n !== contextLength);
+  if (lengths.length > 0)
+    add(
+      "context_length",
+      formatNumber(contextLength, 9),
+      lengths.map((n) => formatNumber(n, 9)),
+      leads(problem, result, choice, (c) => `${formatNumber(c.contextLength, 9)} tokens`),
+      false,
+    );
   const fixedRecompute = isFixed(stage.recompute);
   const kept = summarise(choice.candidate.recompute);
   add(
@@ -108,7 +118,7 @@ function data(problem: StageProblem, result: SearchResult, choice: Choice, add: 
   } else add("parallel.data", chosen, [], "the devices that the other axes leave", false);
 }
 
-/** The best that each rival on the same machines came to: evaluated, or at least bounded. */
+/** The best that each rival on the same machines came to: evaluated, or at least bounded. Whole trainings, since steps differ in tokens. */
 function leads(
   problem: StageProblem,
   result: SearchResult,
@@ -116,20 +126,25 @@ function leads(
   nameOf: (c: StageProblem["configurations"][number]) => string,
 ): string {
   const { configuration: own, stepSeconds } = choice;
-  const rivals = problem.configurations.filter(
-    (c) => nameOf(c) !== nameOf(own) && c.count === own.count && c.context.instance.name === own.context.instance.name,
-  );
-  const told = rivals.map((c) => {
-    const records = result.axes(c).filter((r) => r.axis === "tensor");
-    const fastest = Math.min(Number.POSITIVE_INFINITY, ...records.map((r) => r.fastest));
-    const bound = Math.min(Number.POSITIVE_INFINITY, ...records.map((r) => r.bound));
+  const rivals = new Map<string, { fastest: number; bound: number }>();
+  for (const c of problem.configurations) {
+    if (nameOf(c) === nameOf(own) || c.count !== own.count) continue;
+    if (c.context.instance.name !== own.context.instance.name) continue;
+    const best = rivals.get(nameOf(c)) ?? { fastest: Number.POSITIVE_INFINITY, bound: Number.POSITIVE_INFINITY };
+    for (const r of result.axes(c).filter(({ axis }) => axis === "tensor")) {
+      best.fastest = Math.min(best.fastest, r.fastest * c.steps);
+      best.bound = Math.min(best.bound, r.bound * c.steps);
+    }
+    rivals.set(nameOf(c), best);
+  }
+  const told = [...rivals].map(([name, { fastest, bound }]) => {
     const least = Math.min(fastest, bound);
-    if (!Number.isFinite(least)) return `${nameOf(c)} does not fit`;
-    return `${nameOf(c)} takes ${fastest <= bound ? "" : "at least "}${formatSeconds(least)}`;
+    if (!Number.isFinite(least)) return `${name} does not fit`;
+    return `${name} takes ${fastest <= bound ? "" : "at least "}${formatSeconds(least)}`;
   });
   return told.length === 0
     ? "its best layout leads"
-    : `a step takes ${formatSeconds(stepSeconds)}; ${[...new Set(told)].join(", ")}`;
+    : `all steps take ${formatSeconds(stepSeconds * own.steps)}; ${told.join(", ")}`;
 }
 
 /** What the other ways of paying for the same machines would come to, restarts counted. */

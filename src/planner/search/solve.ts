@@ -191,7 +191,10 @@ class State {
       devices,
       contextLength,
       globalBatch,
-      reject: (why: string) => this.count(why, 1),
+      reject: (why: string) => {
+        this.considered++;
+        this.count(why, 1);
+      },
     };
     const limits: BoundLimits = { peakBytes: frame.capacity, stepSeconds: rival.tooSlow };
     for (const d of degrees(space)) {
@@ -253,6 +256,8 @@ class State {
   private solve(rival: Rival, parallel: ParallelPlan, ways: number, threshold: Seconds, found: Found[]): void {
     const inner = solveLayout(rival.frame, parallel, threshold);
     this.evaluated += inner.evaluated;
+    // Offload and uneven splits may try more than the ways to recompute.
+    this.considered += Math.max(0, inner.evaluated - ways);
     if (inner.evaluated < ways) this.count("more recomputation than needed", ways - inner.evaluated);
     if (inner.best !== undefined) {
       insert(found, { ...inner.best, configuration: rival.c });
@@ -293,8 +298,8 @@ class State {
     const { rival, group } = this.least;
     for (const schedule of group.schedules) {
       for (const shard of group.shards) {
+        // Already counted, as what does not fit.
         const inner = solveLayout(rival.frame, { ...group.parallel, ...shard, ...schedule }, Number.POSITIVE_INFINITY);
-        this.evaluated += inner.evaluated;
         const solved = inner.best ?? inner.smallest;
         if (solved !== undefined) this.keepSmallest({ ...solved, configuration: rival.c });
       }
@@ -309,7 +314,7 @@ class State {
       ...(this.smallest === undefined ? {} : { smallest: this.smallest }),
       considered: this.considered,
       evaluated: this.evaluated,
-      pruned: Math.max(0, this.considered - this.evaluated),
+      pruned: this.considered - this.evaluated,
       reasons: this.reasons,
       complete: !this.stopped,
       axes: (of) => this.axesBy.get(of)?.all() ?? [],

@@ -272,11 +272,12 @@ function pickSpread<T>(all: readonly T[], n: number): T[] {
 }
 
 function details(s: StagePlan, paint: Paint): string[] {
+  const name = Math.max(...[...s.time.breakdown, ...s.cost.breakdown].map((b) => b.what.length));
   return [
     `  ${paint.bold("Time of a step")}`,
-    ...s.time.breakdown.map((b) => `    ${b.what.padEnd(28)} ${formatSeconds(b.seconds)}`),
+    ...s.time.breakdown.map((b) => `    ${b.what.padEnd(name)} ${formatSeconds(b.seconds)}`),
     `  ${paint.bold("Cost")}`,
-    ...s.cost.breakdown.map((b) => `    ${b.what.padEnd(28)} ${formatUsd(b.usd)}`),
+    ...s.cost.breakdown.map((b) => `    ${b.what.padEnd(name)} ${formatUsd(b.usd)}`),
     `  ${paint.bold("Pruned")}`,
     ...s.search.reasons.map((r) => `    ${formatNumber(r.count, 12).padStart(12)}  ${r.why}`),
     `  ${paint.bold("Other figures")}`,
