@@ -76,8 +76,8 @@ export function contexts<T>(
     segments: batch.segments,
     rope: (op) => state.rope.get(ropeKey(op))!,
     weight: (name, expert) => state.weights.get(weightKey(kindAt(i), name, numbers[i]!, expert))!,
-    unpacked: (name) => {
-      const packed = state.packed?.get(weightKey(kindAt(i), name, numbers[i]!));
+    unpacked: (name, expert) => {
+      const packed = state.packed?.get(weightKey(kindAt(i), name, numbers[i]!, expert));
       if (packed === undefined) return undefined;
       const w = unpacked(algebra, packed);
       if (state.round !== undefined) algebra.round(w, state.round);

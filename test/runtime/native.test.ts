@@ -7,6 +7,7 @@ import { isAvailable, readInstalled, startBackend } from "../../src/runtime/back
 import { RunFailure } from "../../src/runtime/failure.js";
 import { installBackend } from "../../src/runtime/install/index.js";
 import { contract } from "./contract.js";
+import { randomPeaks } from "./peaks.js";
 import { modes, sameGradients, samePeak } from "./steps.js";
 
 // Kept between runs: a quarter of a gigabyte is not downloaded twice.
@@ -49,4 +50,5 @@ describe.skipIf(why !== undefined)("tensorflow, installed", () => {
   contract(() => startBackend("tensorflow"));
   sameGradients("tensorflow");
   samePeak("tensorflow", Object.keys(modes));
+  randomPeaks("tensorflow", 12);
 });

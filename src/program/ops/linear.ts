@@ -1,14 +1,6 @@
 import type { Op } from "../../model/graph.js";
 import { operand } from "../fp8.js";
-import { flag, type OpContext, type OpProgram } from "./types.js";
-
-/** Uses a weight that may be stored in fewer bits. */
-function withWeight<T, R>(context: OpContext<T>, name: string, use: (w: T) => R): R {
-  const whole = context.unpacked?.(name);
-  const result = use(whole ?? context.weight(name));
-  if (whole !== undefined) context.algebra.free(whole);
-  return result;
-}
+import { flag, type OpContext, type OpProgram, withWeight } from "./types.js";
 
 type Factor<T> = readonly [x: T, kind: "input" | "weight" | "gradient", along: 0 | 1];
 

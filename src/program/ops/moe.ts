@@ -1,9 +1,10 @@
 /** Mixture of experts: the router, tokens sorted by expert, a matrix an expert, and their weighted sum. */
+import type { Op } from "../../model/graph.js";
 import type { Algebra } from "../algebra.js";
 import { linear } from "./linear.js";
 import type { LayerRouting, Route } from "./route.js";
 import { auxiliaryLoss, routeOf, weightsBackward } from "./routing.js";
-import { num, type OpContext, type OpProgram } from "./types.js";
+import { num, type OpContext, type OpProgram, type Saved, withWeight } from "./types.js";
 
 function routing<T>(context: OpContext<T>): LayerRouting {
   if (context.routing === undefined) throw new Error("a layer of experts runs without routing");
@@ -79,50 +80,68 @@ function observe(layer: LayerRouting, { expertOf, counts }: Route, training: boo
   for (let e = 0; e < wanted.length; e++) layer.load[e] = layer.load[e]! + wanted[e]!;
 }
 
+interface Piece {
+  readonly first: number;
+  readonly rows: number;
+}
+
 /** Rows of each expert in pieces of at most the mean, so that what they take besides never depends on the balance. */
-function* pieces(counts: Int32Array, rows: number): Generator<readonly [expert: number, first: number, rows: number]> {
+function* pieces(counts: Int32Array, rows: number): Generator<readonly [expert: number, pieces: readonly Piece[]]> {
   const most = Math.max(1, Math.ceil(rows / counts.length));
   let first = 0;
-  for (const [expert, count] of counts.entries())
+  for (const [expert, count] of counts.entries()) {
+    const own: Piece[] = [];
     for (let left = count; left > 0; left -= most) {
-      const n = Math.min(most, left);
-      yield [expert, first, n];
-      first += n;
+      own.push({ first, rows: Math.min(most, left) });
+      first += Math.min(most, left);
     }
+    if (own.length > 0) yield [expert, own];
+  }
 }
 
 /** y = x · Wᵀ with each expert's own W [out, in]. */
 export const groupedLinear: OpProgram = {
   internals: () => 0,
   needs: () => ({ inputs: [0], outputs: [] }),
-  forward(context, op, [x]) {
-    const { algebra, weight } = context;
+  forward<T>(context: OpContext<T>, op: Op, [x]: readonly T[]) {
+    const { algebra } = context;
     const [rows] = algebra.shape(x!) as [number];
     const { counts } = routed(context);
-    const [out] = algebra.shape(weight(op.weights[0]!, 0)) as [number];
-    const y = algebra.zeros([rows, out]);
-    for (const [expert, first, n] of pieces(counts, rows)) {
-      const part = algebra.rows(x!, first, n);
-      put(algebra, y, algebra.matmul(part, weight(op.weights[0]!, expert), false, true), first);
-      algebra.free(part);
+    let y: T | undefined;
+    for (const [expert, own] of pieces(counts, rows)) {
+      const multiply = (w: T): void => {
+        const [out] = algebra.shape(w) as [number];
+        y ??= algebra.zeros([rows, out]);
+        for (const piece of own) {
+          const part = algebra.rows(x!, piece.first, piece.rows);
+          put(algebra, y, algebra.matmul(part, w, false, true), piece.first);
+          algebra.free(part);
+        }
+      };
+      withWeight(context, op.weights[0]!, multiply, expert);
     }
-    return { outputs: [y], internals: [] };
+    return { outputs: [y!], internals: [] };
   },
-  backward(context, op, { inputs: [x] }, [dy]) {
-    const { algebra, weight, gradient } = context;
+  backward<T>(context: OpContext<T>, op: Op, { inputs: [x] }: Saved<T>, [dy]: readonly T[]) {
+    const { algebra, gradient } = context;
     const [rows, width] = algebra.shape(x!) as [number, number];
     const { counts } = routed(context);
     const dx = algebra.zeros([rows, width]);
-    for (const [expert, first, n] of pieces(counts, rows)) {
-      const part = algebra.rows(dy!, first, n);
-      put(algebra, dx, algebra.matmul(part, weight(op.weights[0]!, expert), false, false), first);
+    for (const [expert, own] of pieces(counts, rows)) {
       const dw = gradient(op.weights[0]!, expert);
-      if (dw !== undefined) {
-        const input = algebra.rows(x!, first, n);
-        algebra.matmulInto(dw, part, input, true, false);
-        algebra.free(input);
-      }
-      algebra.free(part);
+      const multiply = (w: T): void => {
+        for (const piece of own) {
+          const part = algebra.rows(dy!, piece.first, piece.rows);
+          put(algebra, dx, algebra.matmul(part, w, false, false), piece.first);
+          if (dw !== undefined) {
+            const input = algebra.rows(x!, piece.first, piece.rows);
+            algebra.matmulInto(dw, part, input, true, false);
+            algebra.free(input);
+          }
+          algebra.free(part);
+        }
+      };
+      withWeight(context, op.weights[0]!, multiply, expert);
     }
     return [dx];
   },

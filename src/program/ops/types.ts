@@ -25,7 +25,7 @@ export interface OpContext<T> {
   /** A weight by the name pattern in the layer kind, and the number of its expert where it has one. */
   readonly weight: (name: string, expert?: number) => T;
   /** A weight that is stored in fewer bits, as a new tensor; undefined for others. */
-  readonly unpacked?: ((name: string) => T | undefined) | undefined;
+  readonly unpacked?: ((name: string, expert?: number) => T | undefined) | undefined;
   /** Where its gradient adds up; undefined for frozen weights. */
   readonly gradient: (name: string, expert?: number) => T | undefined;
   /** In layers of experts. */
@@ -69,3 +69,16 @@ export const flag = (op: Op, name: string, otherwise = false): boolean => {
   const value = op.attrs[name];
   return typeof value === "boolean" ? value : otherwise;
 };
+
+/** Uses a weight that may be stored in fewer bits. */
+export function withWeight<T, R>(
+  { algebra, unpacked, weight }: OpContext<T>,
+  name: string,
+  use: (w: T) => R,
+  expert?: number,
+): R {
+  const whole = unpacked?.(name, expert);
+  const result = use(whole ?? weight(name, expert));
+  if (whole !== undefined) algebra.free(whole);
+  return result;
+}

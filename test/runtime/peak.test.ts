@@ -1,0 +1,3 @@
+import { randomPeaks } from "./peaks.js";
+
+randomPeaks("wasm", 20);
