@@ -256,8 +256,15 @@ export interface Cluster extends Named {
   readonly role?: Known<string>;
   readonly image?: Known<string>;
   readonly network?: Known<Network>;
+  /** Machines of several types in one job; `count` of them in all, none less than `instance`. */
+  readonly groups?: Known<readonly MachineGroup[]>;
   /** Extra keys that emitters need: queue, namespace, kms_key, subnets… as in the schema table. */
   readonly options: Readonly<Record<string, Known<string | number | boolean | readonly string[]>>>;
+}
+
+export interface MachineGroup {
+  readonly instance: string;
+  readonly count: number;
 }
 
 export interface Network {

@@ -1,7 +1,7 @@
 /** A chosen layout, evaluated in full and told in the words of plan.json. */
 import type { Pricing } from "../checker/pipeline.js";
 import { figuresOf } from "../model/index.js";
-import { calendar, costPlan, findPrice } from "./cost/index.js";
+import { calendar, costPlan } from "./cost/index.js";
 import { decisions } from "./explain/decisions.js";
 import { confidence, spreadOf } from "./explain/interval.js";
 import { meshOf, statePlacements, tensorPlacements } from "./layout/index.js";
@@ -9,7 +9,7 @@ import type { Alternative, ConfidenceInterval, StagePlan } from "./plan.js";
 import { summarise } from "./recompute/modes.js";
 import type { StageProblem } from "./search/problem.js";
 import type { Choice, Found, SearchResult } from "./search/solve.js";
-import { capacityOf, conditionsOf, regionOf, withSave } from "./search/terms.js";
+import { capacityOf, conditionsOf, priceOf, withSave } from "./search/terms.js";
 import type { CostModel } from "./types.js";
 
 export interface Assembly {
@@ -28,7 +28,7 @@ export function assemble({ problem, result, choice, model, seconds }: Assembly):
   const memory = model.memoryPlan(context, candidate);
   const time = model.timePlan(context, candidate);
   const conditions = withSave(problem, conditionsOf(problem, configuration, choice.pricing), time.step_seconds);
-  const price = findPrice(problem.hardware, context.instance.name, choice.pricing, regionOf(problem));
+  const price = priceOf(problem, context.instance.name, choice.pricing);
   const run = calendar(time.step_seconds * steps, conditions);
   const cost = costPlan(price, count, choice.pricing, conditions, run);
   const spread = spreadOf(context);
@@ -108,7 +108,7 @@ function alternative(problem: StageProblem, pricing: Pricing, solved: Found): Al
   const { configuration } = solved;
   const step = solved.evaluation.stepSeconds;
   const conditions = withSave(problem, conditionsOf(problem, configuration, pricing), step);
-  const price = findPrice(problem.hardware, configuration.context.instance.name, pricing, regionOf(problem));
+  const price = priceOf(problem, configuration.context.instance.name, pricing);
   const run = calendar(step * configuration.steps, conditions);
   return {
     label: configuration.context.engine.name,

@@ -24,6 +24,7 @@ import type {
   CustomAccelerator,
   Dtype,
   Known,
+  MachineGroup,
   Network,
   Precision,
   Pricing,
@@ -31,7 +32,7 @@ import type {
   Reward,
 } from "../pipeline.js";
 import type { Declared } from "../scope.js";
-import type { Fields } from "../typed.js";
+import type { Fields, Read } from "../typed.js";
 
 export function adapterOf(fields: Fields, { name, block }: Declared): Adapter | undefined {
   const kind = textOf<"lora" | "qlora">(fields, "kind");
@@ -154,11 +155,14 @@ export function clusterOf(fields: Fields, { name, block }: Declared, context: Co
   }
   const inner = fixedValue(fields, "network");
   const subnets = inner?.kind === "record" ? textsOf(inner.fields, "subnets") : undefined;
-  const groups = inner?.kind === "record" ? textsOf(inner.fields, "security_groups") : undefined;
+  const security = inner?.kind === "record" ? textsOf(inner.fields, "security_groups") : undefined;
   const network: Known<Network> | undefined =
-    subnets === undefined || groups === undefined
+    subnets === undefined || security === undefined
       ? undefined
-      : known({ subnets: subnets.value, securityGroups: groups.value }, fields.map.get("network")?.from, inner?.span);
+      : known({ subnets: subnets.value, securityGroups: security.value }, fields.map.get("network")?.from, inner?.span);
+  const rows = fixedValue(fields, "groups");
+  const groups =
+    rows?.kind === "list" ? known(rows.items.flatMap(groupOf), fields.map.get("groups")?.from, rows.span) : undefined;
   const count = numberSetting(fields, "count");
   const pricing = textSetting<Pricing>(fields, "pricing");
   const instance = textSetting(fields, "instance") ?? fixedSetting("local");
@@ -176,8 +180,16 @@ export function clusterOf(fields: Fields, { name, block }: Declared, context: Co
     role: textOf(fields, "role"),
     image: textOf(fields, "image"),
     network,
+    groups,
     options,
   });
+}
+
+function groupOf(row: Read): MachineGroup[] {
+  if (row.kind !== "record") return [];
+  const instance = textOf(row.fields, "instance");
+  const count = numberOf(row.fields, "count");
+  return instance === undefined || count === undefined ? [] : [{ instance: instance.value, count: count.value }];
 }
 
 /** Keys as written, in camel case; values in SI. */

@@ -7,6 +7,7 @@ import { devicesRule } from "./devices.js";
 import { effectlessRule } from "./effectless.js";
 import { filesRule } from "./files.js";
 import { instancesRule } from "./instances.js";
+import { machinesRule } from "./machines.js";
 import { optimalRule } from "./optimal.js";
 import { parallelRule } from "./parallel.js";
 import { precisionRule } from "./precision.js";
@@ -20,6 +21,7 @@ const rules: readonly Rule[] = [
   shapesRule,
   parallelRule,
   instancesRule,
+  machinesRule,
   devicesRule,
   precisionRule,
   contextLengthRule,

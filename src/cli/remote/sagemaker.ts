@@ -69,6 +69,16 @@ export async function prepare(plan: Plan, root: string, suffix = ""): Promise<Su
   return { region, uploads, job: { ...job, TrainingJobName: name } };
 }
 
+function machines({
+  InstanceCount,
+  InstanceType,
+  InstanceGroups = [],
+  InstancePreferences = [],
+}: CreateTrainingJobCommandInput["ResourceConfig"] & {} = {}): string {
+  if (InstanceGroups.length > 0) return InstanceGroups.map((g) => `${g.InstanceCount} × ${g.InstanceType}`).join(" + ");
+  return `${InstanceCount} × ${[InstanceType, ...InstancePreferences.map((p) => p.InstanceType)].filter((t) => t !== undefined).join(", else ")}`;
+}
+
 /** What a dry run prints: no secret is in it, since none is in the request. */
 export function describe(submission: Submission): string {
   const { job, pipeline, uploads } = submission;
@@ -80,7 +90,7 @@ export function describe(submission: Submission): string {
   if (job !== undefined)
     lines.push(
       `create    training job ${job.TrainingJobName}`,
-      `          ${job.ResourceConfig?.InstanceCount} × ${job.ResourceConfig?.InstanceType}${job.EnableManagedSpotTraining === true ? " (spot)" : ""}`,
+      `          ${machines(job.ResourceConfig)}${job.EnableManagedSpotTraining === true ? " (spot)" : ""}`,
       `          at most ${Math.round((job.StoppingCondition?.MaxRuntimeInSeconds ?? 0) / 360) / 10} h, as ${job.RoleArn}`,
       `          output ${job.OutputDataConfig?.S3OutputPath}`,
     );

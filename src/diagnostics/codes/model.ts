@@ -191,5 +191,11 @@ export const model = define({
     message: "{provider} does not know `{instance}`",
     since,
   },
+  LLMP3042: {
+    severity: error,
+    title: "Machines that do not go together",
+    message: "`{key}` of cluster `{cluster}`: {problem}",
+    since,
+  },
   LLMP3040: { severity: warning, title: "Key without effect", message: "`{key}` has no effect: {reason}", since },
 });

@@ -5,7 +5,7 @@ import { clusterOption, eachStage, type LoweredStage, maxRuntime, readme } from 
 import { type Yaml, yaml } from "../common/yaml.js";
 import type { EmittedFile, Emitter } from "../types.js";
 import { pytorchJob } from "./kubernetes.js";
-import { mlName } from "./sagemaker/training-job.js";
+import { mlName } from "./sagemaker/resources.js";
 
 const providers = ["hyperpod"];
 

@@ -53,7 +53,17 @@ function trainingJob(body: Json): Problem[] {
     if (resources.InstanceType === undefined) say("ResourceConfig", "lacks InstanceType");
     if (resources.InstanceCount === undefined) say("ResourceConfig", "lacks InstanceCount");
   }
-  if (groups && resources.InstanceType !== undefined) say("ResourceConfig.InstanceGroups", "excludes InstanceType");
+  if (groups)
+    for (const key of ["InstanceType", "InstanceCount", "InstancePlacementConfig"])
+      if (resources[key] !== undefined) say(`ResourceConfig.${key}`, "excludes InstanceGroups");
+  const placed = list(record(resources.InstancePlacementConfig).PlacementSpecifications).map(
+    (p) => record(p).InstanceCount,
+  );
+  if (placed.length > 0 && typeof resources.InstanceCount === "number") {
+    const sum = placed.reduce<number>((total, n) => total + (typeof n === "number" ? n : 0), 0);
+    if (sum > resources.InstanceCount)
+      say("ResourceConfig.InstancePlacementConfig", `places ${sum} instances, there are ${resources.InstanceCount}`);
+  }
   for (const key of ["SelectedInstanceType", "SelectedInstanceCount"])
     if (resources[key] !== undefined) say(`ResourceConfig.${key}`, "is read-only: AWS fills it in");
   if (resources.TrainingPlanArn !== undefined && spot) say("ResourceConfig.TrainingPlanArn", "excludes spot training");

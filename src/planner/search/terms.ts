@@ -1,5 +1,6 @@
 /** What a configuration costs in calendar time and money, for a step of so many seconds. */
 import type { Pricing } from "../../checker/pipeline.js";
+import type { Price } from "../../hardware/types.js";
 import type { Bytes, Seconds } from "../../units/index.js";
 import { calendar, costFacts, findPrice, type RunConditions, stageUsd } from "../cost/index.js";
 import type { Configuration, StageProblem } from "./problem.js";
@@ -21,7 +22,7 @@ export const unknownMoney = 1e12;
 export function offersOf(problem: StageProblem, c: Configuration): (step: Seconds) => readonly Offer[] {
   const terms = problem.pricings.map((pricing) => {
     const conditions = conditionsOf(problem, c, pricing);
-    const price = findPrice(problem.hardware, c.context.instance.name, pricing, regionOf(problem));
+    const price = priceOf(problem, c.context.instance.name, pricing);
     return { pricing, conditions, price, priced: conditions.local || (price?.usdPerHour ?? null) !== null };
   });
   return (step) =>
@@ -39,6 +40,22 @@ export function offersOf(problem: StageProblem, c: Configuration): (step: Second
 
 export const regionOf = (problem: StageProblem): string => problem.cluster.region?.value ?? "us-east-1";
 
+/** What a machine costs an hour; of several types in one job: their mean. */
+export function priceOf(problem: StageProblem, instance: string, pricing: Pricing): Price | undefined {
+  const of = (name: string): Price | undefined => findPrice(problem.hardware, name, pricing, regionOf(problem));
+  const groups = problem.cluster.groups?.value ?? [];
+  const [first] = groups;
+  const price = of(first?.instance ?? instance);
+  if (price === undefined || groups.length < 2) return price;
+  let [sum, machines]: [number | null, number] = [0, 0];
+  for (const group of groups) {
+    const usd = of(group.instance)?.usdPerHour ?? null;
+    sum = usd === null || sum === null ? null : sum + usd * group.count;
+    machines += group.count;
+  }
+  return { ...price, instance, usdPerHour: sum === null ? null : sum / machines };
+}
+
 /** What the plan may use of a device's memory. */
 export function capacityOf(problem: StageProblem, c: Configuration): Bytes {
   const device = c.context.instance.acceleratorMemoryBytes ?? c.context.accelerator.memoryBytes;
@@ -52,7 +69,7 @@ const checkpointBytes = (problem: StageProblem): Bytes =>
   2 * problem.policy.parameters + 12 * problem.policy.trainableParameters;
 
 export function conditionsOf(problem: StageProblem, c: Configuration, pricing: Pricing): RunConditions {
-  const price = findPrice(problem.hardware, c.context.instance.name, pricing, regionOf(problem));
+  const price = priceOf(problem, c.context.instance.name, pricing);
   return {
     devices: c.devices,
     machines: c.count,

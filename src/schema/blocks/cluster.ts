@@ -27,6 +27,18 @@ export const clusterOptions = [
   field("max_wait", quantity("seconds"), "longest wait for spot capacity, run included", "7 days"),
   field("keep_alive", quantity("seconds"), "how long a warm pool is kept", "30min"),
   field("training_plan", text, "ARN of a SageMaker training plan (capacity blocks)", '"arn:aws:sagemaker:…"'),
+  field(
+    "fallback",
+    list(ref("instance")),
+    "SageMaker: machines to take instead, in this order, where the planned one has no capacity",
+    "[ml.p5e.48xlarge, ml.p5en.48xlarge]",
+  ),
+  field(
+    "ultraservers",
+    list(text),
+    "SageMaker: ids of the UltraServers of a training plan that hold the job",
+    '["us-0abc"]',
+  ),
   field("shared_storage", text, "persistent volume claim or mount that all nodes see", '"fsx-claim"'),
   field("tags", list(text), "`key=value` tags of the job", '["team=nlp"]'),
 ];
@@ -89,6 +101,17 @@ export const cluster: BlockSpec = {
       ]),
       "private network of the job",
       '{ subnets = ["subnet-0abc"], security_groups = ["sg-0abc"] }',
+    ),
+    field(
+      "groups",
+      list(
+        record([
+          field("instance", ref("instance"), "machine type", "ml.p4d.24xlarge", { required: true }),
+          field("count", whole(), "machines of that type", "2", { required: true }),
+        ]),
+      ),
+      "SageMaker: machines of several types in one job, planned as `count` of `instance`, the least of them",
+      "[{ instance = ml.p4d.24xlarge, count = 2 }, { instance = ml.p4de.24xlarge, count = 2 }]",
     ),
     ...clusterOptions,
   ],

@@ -12,7 +12,7 @@ import { storage } from "../../common/target.js";
 import { type Yaml, yaml } from "../../common/yaml.js";
 import { verl, verlConfig } from "../../engines/verl/index.js";
 import type { EmittedFile, Emitter } from "../../types.js";
-import { mlName } from "../sagemaker/training-job.js";
+import { mlName } from "../sagemaker/resources.js";
 
 const providers = ["hyperpod", "sagemaker"];
 const families = ["llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "gemma3"];

@@ -14,12 +14,10 @@ import {
   storage,
   tags,
 } from "../../common/target.js";
-import { nvmeOnly, trainingInstances, validateRequest } from "../../validate/index.js";
+import { validateRequest } from "../../validate/index.js";
+import { resources } from "./resources.js";
 
 const month = 28 * 24 * 3600;
-
-/** SageMaker's names start with `ml.`; EC2 names are taken too. */
-export const mlName = (instance: string): string => (instance.startsWith("ml.") ? instance : `ml.${instance}`);
 
 export const outputPath = (view: StageView): string => `${storage(view)}/output`;
 export const configUri = (view: StageView): string => `${storage(view)}/jobs/${view.jobName}/engine/`;
@@ -90,9 +88,8 @@ export function trainingJob(lowered: LoweredStage, stages: readonly LoweredStage
   if (role === undefined)
     problems.push(needs(view, "sagemaker", "role", '"arn:aws:iam::111122223333:role/SageMakerRole"'));
   if (storage(view) === undefined) problems.push(needs(view, "sagemaker", "storage", '"s3://bucket/prefix"'));
-  const instance = mlName(stage.cluster.instance);
-  if (!trainingInstances.includes(instance))
-    problems.push(refuse(view, `instance ${instance}`, "SageMaker training jobs do not have it"));
+  const machines = resources(view);
+  problems.push(...machines.diagnostics);
   const { image, problem } = containerImage(view);
   if (problem !== undefined) problems.push(problem);
   if (problems.length > 0 || role === undefined || image === undefined) return { diagnostics: problems };
@@ -101,7 +98,6 @@ export function trainingJob(lowered: LoweredStage, stages: readonly LoweredStage
   const plan = clusterOption(view, "training_plan");
   const kms = clusterOption(view, "kms_key");
   const keep = clusterNumber(view, "keep_alive");
-  const volume = clusterNumber(view, "volume");
   if (pricing === "capacity_block" && plan === undefined)
     problems.push(
       needs(
@@ -143,14 +139,7 @@ export function trainingJob(lowered: LoweredStage, stages: readonly LoweredStage
       CompressionType: "NONE",
       ...(kms === undefined ? {} : { KmsKeyId: kms }),
     },
-    ResourceConfig: {
-      InstanceType: instance as never,
-      InstanceCount: view.nodes,
-      ...(nvmeOnly.test(instance) ? {} : { VolumeSizeInGB: Math.ceil((volume ?? 500e9) / 1e9) }),
-      ...(kms === undefined || nvmeOnly.test(instance) ? {} : { VolumeKmsKeyId: kms }),
-      ...(keep === undefined ? {} : { KeepAlivePeriodInSeconds: Math.round(keep) }),
-      ...(plan === undefined ? {} : { TrainingPlanArn: plan }),
-    },
+    ResourceConfig: machines.value,
     StoppingCondition: stopping(view, spot),
     CheckpointConfig: { S3Uri: checkpointUri(view), LocalPath: "/opt/ml/checkpoints" },
     Environment: environment(view),
