@@ -17,6 +17,14 @@ export const bundledHardware = (): Hardware => bundled;
 export const fastDomain = (a: Accelerator, i: Instance): number =>
   a.domainSize > 64 ? a.domainSize : Math.min(a.domainSize, i.accelerators);
 
+/** Dense matmul peak in FLOP/s of a compute type, or of the nearest type that is known; undefined where none is. */
+export const peakOf = ({ peakFlops }: Pick<Accelerator, "peakFlops">, compute: string): number | undefined =>
+  (peakFlops as Readonly<Record<string, number | undefined>>)[compute] ??
+  peakFlops.bf16 ??
+  peakFlops.fp16 ??
+  peakFlops.tf32 ??
+  peakFlops.fp32;
+
 /** By name or by an alias, case aside. */
 export function findAccelerator(hardware: Hardware, name: string): Accelerator | undefined {
   const own = hardware.accelerators[name];

@@ -1,6 +1,7 @@
 /** Rules of the trade, one file each: a new one is a file and a line in this list. */
 import type { Draft } from "../assemble.js";
 import type { Context } from "../context.js";
+import { acceleratorsRule } from "./accelerators.js";
 import { contextLengthRule } from "./context-length.js";
 import { dataRule } from "./data.js";
 import { devicesRule } from "./devices.js";
@@ -18,6 +19,7 @@ import { shapesRule } from "./shapes.js";
 import { warmupRule } from "./warmup.js";
 
 const rules: readonly Rule[] = [
+  acceleratorsRule,
   shapesRule,
   parallelRule,
   instancesRule,

@@ -197,5 +197,11 @@ export const model = define({
     message: "`{key}` of cluster `{cluster}`: {problem}",
     since,
   },
+  LLMP3050: {
+    severity: error,
+    title: "Accelerator without a peak",
+    message: "accelerator `{accelerator}` names no peak rate",
+    since,
+  },
   LLMP3040: { severity: warning, title: "Key without effect", message: "`{key}` has no effect: {reason}", since },
 });

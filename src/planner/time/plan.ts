@@ -1,5 +1,6 @@
 /** The time of a plan: the step by what takes it, and the pipeline's schedule. */
 
+import { peakOf } from "../../hardware/index.js";
 import { attended } from "../../model/index.js";
 import type { TimePlan } from "../plan.js";
 import { simulate } from "../schedule/index.js";
@@ -38,8 +39,8 @@ export function timePlan(
   const t = stepTime(job);
   const tokens = job.layout.data * job.layout.microBatch * job.layout.accumulation * job.layout.length;
   const perSecond = tokens / t.seconds;
-  const peaks: Readonly<Record<string, number | undefined>> = context.accelerator.peakFlops;
-  const peak = peaks[context.precision.compute.value] ?? peaks.bf16 ?? 1;
+  // An accelerator has a peak: the checker wants one of the user's own, and all bundled ones do.
+  const peak = peakOf(context.accelerator, context.precision.compute.value)!;
   const parts: readonly (readonly [string, number])[] = [
     ["compute", t.compute],
     ["exposed communication of layers", t.comm],

@@ -136,7 +136,9 @@ function facts(s: StagePlan, paint: Paint, verbose: boolean): string[] {
     lines.push(
       row(
         "Price",
-        `${cost.usd_per_hour === null ? "unknown" : `${formatUsd(cost.usd_per_hour)} an hour`} ${paint.dim(priceNote(cost, verbose))}`,
+        cost.usd_per_hour === null
+          ? paint.dim(cost.price_source)
+          : `${formatUsd(cost.usd_per_hour)} an hour ${paint.dim(priceNote(cost, verbose))}`,
       ),
     );
   }
