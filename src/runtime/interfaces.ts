@@ -63,8 +63,18 @@ export interface TextTokenizer {
 export interface NamedTensor {
   readonly name: string;
   readonly shape: readonly number[];
+  /** May be read out of the backend each time that it is asked for: ask once, and keep no more than is needed. */
   readonly values: Float32Array;
 }
+
+/** A tensor whose values exist only while somebody holds them, so that a save needs memory for one at a time. */
+export const lazyTensor = (name: string, shape: readonly number[], read: () => Float32Array): NamedTensor => ({
+  name,
+  shape,
+  get values() {
+    return read();
+  },
+});
 
 /** Initial weights: from a safetensors folder, an earlier stage's `final/`, or none (then deterministic initialisation). */
 export interface WeightStore {

@@ -105,7 +105,7 @@ class Memory implements CheckpointStore {
     return this.states.at(-1);
   }
   async export(weights: readonly NamedTensor[]): Promise<string> {
-    this.final = weights;
+    this.final = structuredClone(weights);
     return "final";
   }
 }

@@ -70,7 +70,10 @@ export function saveCheckpoint(options: CheckpointOptions, state: TrainingState)
   const { folder, keep = 3 } = options;
   const path = join(folder, `step-${state.step}`);
   const temporary = join(folder, `.step-${state.step}.${process.pid}.partial`);
-  const bytes = state.tensors.reduce((sum, t) => sum + t.values.byteLength + t.name.length + 100, 4096);
+  const bytes = state.tensors.reduce(
+    (sum, t) => sum + t.shape.reduce((n, dim) => n * dim, 4) + t.name.length + 100,
+    4096,
+  );
   const refuse = (why: string): never => {
     rmSync(temporary, { recursive: true, force: true });
     const [last] = checkpointSteps(folder);
@@ -98,7 +101,7 @@ export function saveCheckpoint(options: CheckpointOptions, state: TrainingState)
     let written = 0;
     writeSafetensors(
       join(temporary, "state.safetensors"),
-      state.tensors.map(({ name, shape, values }) => ({ name, shape, dtype: "F32", values: () => values })),
+      state.tensors.map((t) => ({ name: t.name, shape: t.shape, dtype: "F32", values: () => t.values })),
       { format: "llmp" },
       (part) => {
         hash.update(part);

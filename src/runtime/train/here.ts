@@ -17,7 +17,7 @@ import {
   weightValues,
 } from "../../program/index.js";
 import type { Handle } from "../backend/index.js";
-import type { Batch, NamedTensor } from "../interfaces.js";
+import { type Batch, lazyTensor, type NamedTensor } from "../interfaces.js";
 import { type OpenExecutor, type StageInput, slice } from "./executor.js";
 import { initialValues } from "./initial.js";
 import { readWeights } from "./start.js";
@@ -54,7 +54,7 @@ export const openHere: OpenExecutor = async (input, start) => {
   const other = await makeOther(input, state);
 
   const read = (prefix: string, tensors: ReadonlyMap<string, Handle>): NamedTensor[] =>
-    [...tensors].map(([name, t]) => ({ name: prefix + name, shape: t.shape, values: algebra.read(t) }));
+    [...tensors].map(([name, t]) => lazyTensor(prefix + name, t.shape, () => algebra.read(t)));
 
   return {
     policy: state,
@@ -96,13 +96,12 @@ export const openHere: OpenExecutor = async (input, start) => {
     },
     tensors: async (which) => [
       // fp32: the masters where there are any.
-      ...storedWeights(graph).map(({ name, spec }) => ({
-        name: `weight/${name}`,
-        shape: spec.shape,
-        values: optimizer.masters.has(name)
-          ? algebra.read(optimizer.masters.get(name)!)
-          : weightValues(algebra, state, name),
-      })),
+      ...storedWeights(graph).map(({ name, spec }) =>
+        lazyTensor(`weight/${name}`, spec.shape, () => {
+          const master = optimizer.masters.get(name);
+          return master === undefined ? weightValues(algebra, state, name) : algebra.read(master);
+        }),
+      ),
       ...(which === "all" ? [...read("m/", optimizer.m), ...read("v/", optimizer.v)] : []),
     ],
     begin: () => meter.reset(),

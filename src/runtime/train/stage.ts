@@ -3,7 +3,7 @@ import type { Interval } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
 import { type ObjectiveBatch, objectivePrograms } from "../../program/index.js";
 import { fail } from "../failure.js";
-import type { Batch, TrainingState } from "../interfaces.js";
+import { type Batch, lazyTensor, type TrainingState } from "../interfaces.js";
 import type { RunEvent, StepMetrics } from "../types.js";
 import type { Executor, StageInput, StageSummary } from "./executor.js";
 import { openHere } from "./here.js";
@@ -18,14 +18,18 @@ const due = (every: Interval | undefined, step: number, tokens: number, before: 
 };
 
 export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, StageSummary> {
-  const latest = input.resume ? await input.checkpoints?.latest() : undefined;
+  let latest = input.resume ? await input.checkpoints?.latest() : undefined;
   const start =
     latest === undefined
       ? await readWeights(input.graph, input.weights)
       : new Map(latest.tensors.map((t) => [t.name, t.values]));
   const executor = await (input.open ?? openHere)(input, start);
+  // They are the executor's now: for a large model a second copy is what does not fit.
+  start.clear();
+  const since = latest === undefined ? undefined : { ...latest, tensors: [] };
+  latest = undefined;
   try {
-    return yield* steps(input, executor, latest);
+    return yield* steps(input, executor, since);
   } finally {
     await executor.close();
   }
@@ -168,7 +172,7 @@ async function* steps(
   if (!stopped && input.checkpoints !== undefined) {
     const weights = await executor.tensors("weights");
     await input.checkpoints.export(
-      weights.map((t) => ({ ...t, name: t.name.slice("weight/".length) })),
+      weights.map((t) => lazyTensor(t.name.slice("weight/".length), t.shape, () => t.values)),
       graph,
     );
   }

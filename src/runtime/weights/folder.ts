@@ -75,12 +75,7 @@ export interface WriteWeightsOptions {
 export function writeWeights(folder: string, tensors: Iterable<NamedTensor>, options: WriteWeightsOptions = {}): void {
   const { dtype = "F32", maxShardBytes = 5e9 } = options;
   mkdirSync(folder, { recursive: true });
-  const out: OutTensor[] = [...tensors].map(({ name, shape, values }) => ({
-    name,
-    shape,
-    dtype,
-    values: () => values,
-  }));
+  const out: OutTensor[] = [...tensors].map((t) => ({ name: t.name, shape: t.shape, dtype, values: () => t.values }));
   const bytesOf = ({ shape }: OutTensor) => shape.reduce((product, dim) => product * dim, elementSize[dtype] as number);
   const shards: OutTensor[][] = [[]];
   let size = 0;

@@ -29,7 +29,8 @@ export function joinSlices(tensors: readonly NamedTensor[], graph: ModelGraph): 
       out.push(whole);
     }
     const { values } = whole;
-    runs(tensor.shape, slice, (to, from, length) => values.set(tensor.values.subarray(from, from + length), to));
+    const part = tensor.values;
+    runs(tensor.shape, slice, (to, from, length) => values.set(part.subarray(from, from + length), to));
   }
   return out;
 }
