@@ -63,6 +63,8 @@ await build({
     core: "src/core.ts",
     // What `llmp run` starts in worker threads.
     worker: "src/runtime/parallel/worker.ts",
+    // The thread of the WebGPU backend.
+    "webgpu-worker": "src/runtime/backend/webgpu-worker.ts",
   },
   outdir: fresh,
   splitting: true,

@@ -17,6 +17,7 @@ export { isOptimizer, type OptimizerKind } from "./optimizers.js";
 export * from "./parallel/index.js";
 export { type Binary, broadcast, type Primitives, type Unary } from "./primitives.js";
 export { ropeTables } from "./rope-tables.js";
+export { ShapePrimitives, type Sized } from "./shape-primitives.js";
 export { attentionScratch, type Rates, ShapeAlgebra } from "./shapes.js";
 export { freeState, makeState, type NamedWeight, otherState, storedWeights, weightValues } from "./state.js";
 export {

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { ModelGraph } from "../../src/model/graph.js";
 import type { RecomputeLayer } from "../../src/planner/plan.js";
 import { type Algebra, dryRun, makeState, microBatchStep, storedWeights } from "../../src/program/index.js";
-import { startBackend } from "../../src/runtime/backend/index.js";
+import { type Backend, startBackend } from "../../src/runtime/backend/index.js";
 import { gpt2, llama } from "./graphs.js";
 
 const tiny = { vocab: 37, hidden: 24, heads: 4, kvHeads: 2, ffn: 20, layers: 2 };
@@ -98,12 +98,12 @@ export const modes: Record<string, RecomputeLayer[]> = {
 };
 
 /** Against our own kernels. */
-export function sameGradients(name: string): void {
+export function sameGradients(name: string, start = (): Promise<Backend> => startBackend(name)): void {
   it.each(Object.keys(models))(`${name} has the gradients of wasm: %s`, async (model) => {
     const graph = models[model]!;
     const weights = values(graph);
     const ours = step((await startBackend("wasm")).algebra, graph, weights, [], 1);
-    const other = step((await startBackend(name)).algebra, graph, weights, modes.full!, 1);
+    const other = step((await start()).algebra, graph, weights, modes.full!, 1);
     expect(Math.abs(other.loss / ours.loss - 1)).toBeLessThan(1e-5);
     // Some are nothing but rounding (a key's bias moves all scores alike): rounding of the largest is what they are held to.
     const top = (g: Float32Array): number => g.reduce((t, x) => Math.max(t, Math.abs(x)), 0);
@@ -119,14 +119,18 @@ export function sameGradients(name: string): void {
 }
 
 /** Frees everything, and peaks where the shapes alone say. */
-export function samePeak(name: string, which: readonly string[]): void {
+export function samePeak(
+  name: string,
+  which: readonly string[],
+  start = (): Promise<Backend> => startBackend(name),
+): void {
   const rates = { matmulFlops: 1, elementwiseBandwidth: 1, launchSeconds: 0, transcendentals: 1 };
   const cases = Object.keys(models).flatMap((model) => which.map((mode) => [model, mode] as const));
   it.each(cases)(`${name} frees everything and peaks where the shapes say: %s, recomputing %s`, async (model, mode) => {
     const graph = models[model]!;
     const dry = dryRun(name, rates);
     const weights = values(graph);
-    const { algebra, meter } = await startBackend(name);
+    const { algebra, meter } = await start();
     const before = meter.bytes;
     meter.reset();
     step(algebra, graph, weights, modes[mode]!, 1);

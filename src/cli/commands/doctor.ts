@@ -22,7 +22,7 @@ export function command(): Command {
       .description("Show what this machine can run; install faster backends; measure it")
       .option(
         "--fix [what]",
-        "install into the cache folder: cpu (TensorFlow), gpu (with CUDA), or an engine: trl, torchtitan, fast_llm",
+        "install into the cache folder: cpu (TensorFlow), gpu (with CUDA), webgpu, or an engine: trl, torchtitan, fast_llm",
       )
       .option("--calibrate [backend]", "measure this machine; plans for it use the figures")
       .option("--json", "print JSON")
@@ -37,6 +37,8 @@ interface State {
   readonly default: boolean;
   /** Why it does not work, or how to get it. */
   readonly note?: string;
+  /** WebGPU's adapter. */
+  readonly device?: string;
   readonly machine: LocalMachine | null;
 }
 
@@ -75,19 +77,22 @@ async function fix(what: string): Promise<void> {
 const ways: Readonly<Record<BackendName, string>> = {
   "tensorflow-gpu": "not installed: llmp doctor --fix gpu",
   tensorflow: "not installed: llmp doctor --fix",
-  webgpu: "not in this version",
+  webgpu: "not installed: llmp doctor --fix webgpu",
   wasm: "",
   cpu: "",
 };
 
 async function stateOf(name: BackendName): Promise<State> {
-  const { bestBackend, isAvailable, startBackend } = await import("../../runtime/backend/index.js");
+  const { bestBackend, isAvailable, readInstalled, startBackend } = await import("../../runtime/backend/index.js");
   const { readMachine } = await import("../../runtime/calibrate/index.js");
   const state = { name, default: name === bestBackend(), machine: readMachine(name) ?? null };
   if (!isAvailable(name)) return { ...state, works: false, note: ways[name] };
   try {
     await startBackend(name);
-    return { ...state, works: true };
+    const installed = readInstalled(name);
+    if (installed?.device === undefined) return { ...state, works: true };
+    const simulated = installed.hardware === true ? "" : ", simulated on the CPU";
+    return { ...state, works: true, device: `${installed.device}${simulated}` };
   } catch (error) {
     if (!(error instanceof RunFailure)) throw error;
     return { ...state, works: false, note: error.diagnostic.message };
@@ -104,7 +109,9 @@ function lines(f: {
   return [
     `Node ${f.node}, ${f.cores} cores, ${formatBytes(f.memory_bytes)}`,
     ...f.backends.flatMap((b) => {
-      const state = b.works ? `works${b.default ? " (the default)" : ""}` : (b.note ?? "");
+      const state = b.works
+        ? `works${b.device === undefined ? "" : ` on ${b.device}`}${b.default ? " (the default)" : ""}`
+        : (b.note ?? "");
       return [`${b.name.padEnd(width)}  ${state}`, ...(b.works ? [`${" ".repeat(width)}  ${figures(b)}`] : [])];
     }),
   ];

@@ -44,6 +44,12 @@ export const run = define({
     message: "cannot write {path}: {why}",
     since: "0.2",
   },
+  LLMP6008: {
+    severity: "error",
+    title: "A backend stopped working",
+    message: "backend {backend} stopped: {why}",
+    since: "0.3",
+  },
   LLMP6020: {
     severity: "error",
     title: "A backend cannot be installed",

@@ -16,13 +16,14 @@ export {
 } from "./installed.js";
 export { type Backend, type BackendName, backendNames, type Handle } from "./types.js";
 export { wasmHeapBytes } from "./wasm-memory.js";
+export { noAdapter, webgpuDrivers } from "./webgpu-adapter.js";
 
 const started = new Map<BackendName, Promise<Backend>>();
 
 const starts: Readonly<Record<BackendName, () => Promise<Backend>>> = {
   "tensorflow-gpu": async () => (await import("./tensorflow.js")).startTensorflow("tensorflow-gpu"),
   tensorflow: async () => (await import("./tensorflow.js")).startTensorflow("tensorflow"),
-  webgpu: async () => Promise.reject(cannotStart("webgpu", "this version does not have it yet", ["--backend wasm"])),
+  webgpu: async () => (await import("./webgpu.js")).startWebgpu(),
   wasm: async () => (await import("./wasm.js")).startWasm(),
   cpu: async () => (await import("./cpu.js")).startCpu(),
 };

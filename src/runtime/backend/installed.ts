@@ -10,6 +10,8 @@ export interface Installed {
   readonly backend: BackendName;
   /** Versions of what was installed, by name. */
   readonly versions: Readonly<Record<string, string>>;
+  /** WebGPU: the adapter that was found. */
+  readonly device?: string;
   /** WebGPU: a graphics processor, and not one that is simulated on the CPU. */
   readonly hardware?: boolean;
 }

@@ -5,11 +5,11 @@ import { type BackendName, type Installed, installFolder, readInstalled } from "
 import type { Installing } from "./tools.js";
 
 /** What can be installed, by the word after `--fix`. */
-export const installable = { cpu: "tensorflow", gpu: "tensorflow-gpu" } as const;
+export const installable = { cpu: "tensorflow", gpu: "tensorflow-gpu", webgpu: "webgpu" } as const;
 export type Installable = (typeof installable)[keyof typeof installable];
 
 const builders: Readonly<
-  Record<Installable, (job: Installing, folder: string) => Promise<Pick<Installed, "versions" | "hardware">>>
+  Record<Installable, (job: Installing, folder: string) => Promise<Pick<Installed, "versions" | "device" | "hardware">>>
 > = {
   tensorflow: async (job, folder) => ({
     versions: await (await import("./tensorflow.js")).buildTensorflow(job, folder, false),
@@ -17,11 +17,13 @@ const builders: Readonly<
   "tensorflow-gpu": async (job, folder) => ({
     versions: await (await import("./tensorflow.js")).buildTensorflow(job, folder, true),
   }),
+  webgpu: async (job, folder) => (await import("./webgpu.js")).buildWebgpu(job, folder),
 };
 
 const expected: Readonly<Record<Installable, () => Promise<Readonly<Record<string, string>>>>> = {
   tensorflow: async () => (await import("./tensorflow.js")).versions,
   "tensorflow-gpu": async () => (await import("./tensorflow.js")).versions,
+  webgpu: async () => (await import("./webgpu.js")).versions,
 };
 
 /** Does nothing where the same versions are already there. */
