@@ -1,7 +1,7 @@
 /** Memory and time of a layout on accelerators: the physics, under the contract of the search. */
 import { fitsDevice, memoryPlan, roomBytes } from "./memory/plan.js";
 import { rankMemory } from "./memory/rank.js";
-import { groupBound, lowerBound } from "./time/bound.js";
+import { groupBound, lowerBound, workBound } from "./time/bound.js";
 import { jobOfCandidate } from "./time/job-of-candidate.js";
 import { layerCost } from "./time/layer-cost.js";
 import { timePlan } from "./time/plan.js";
@@ -23,6 +23,7 @@ export const costModel: CostModel = {
   },
   lowerBound,
   groupBound,
+  workBound,
   memoryPlan: (context, candidate) => memoryPlan(jobOfCandidate(context, candidate)),
   timePlan: (context, candidate) => timePlan(context, candidate, jobOfCandidate(context, candidate)),
 };

@@ -116,6 +116,7 @@ export interface RankLoad {
 export interface BoundLimits {
   /** What the plan may use of a device's memory. */
   readonly peakBytes: Bytes;
+  /** From here on a bound need not be tight, nor know the memory. */
   readonly stepSeconds: Seconds;
 }
 
@@ -137,6 +138,18 @@ export interface LayoutGroup {
   readonly schedules: readonly Pick<ParallelPlan, "schedule" | "virtual">[];
 }
 
+/** Layouts whose layers do the same work but for communication. */
+export interface LayoutBand {
+  readonly devices: number;
+  readonly contextLength: number;
+  readonly globalBatch: number;
+  readonly tensor: number;
+  readonly sequence: boolean;
+  readonly expert: number;
+  /** Of one micro-batch on one rank: micro-batch × sequence length / context degree. */
+  readonly tokens: number;
+}
+
 /** Implemented by memory/ and time/ (PHYSICS), used by search/ (SEARCH). */
 export interface CostModel {
   readonly layerCost: (
@@ -152,6 +165,8 @@ export interface CostModel {
     partial: Pick<Candidate, "count" | "contextLength" | "globalBatch" | "parallel">,
     limits?: BoundLimits,
   ) => Bound;
+  /** Never above groupBound of any group of the band. Absent: bands are not bounded. */
+  readonly workBound?: (context: StageContext, band: LayoutBand) => Seconds;
   /** Never above lowerBound of any layout of the group. Absent: groups are not bounded, only their layouts. */
   readonly groupBound?: (context: StageContext, group: LayoutGroup, limits: BoundLimits) => Bound;
   readonly memoryPlan: (context: StageContext, candidate: Candidate) => MemoryPlan;

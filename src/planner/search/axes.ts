@@ -2,6 +2,7 @@
 import type { Bytes, Seconds } from "../../units/index.js";
 import type { ParallelPlan } from "../plan.js";
 import type { LayoutGroup } from "../types.js";
+import { type Band, groupOf } from "./layouts.js";
 
 /** Of all layouts with one value of one axis. */
 export interface AxisRecord {
@@ -19,8 +20,18 @@ const ofMembers = ["shard", "schedule", "virtual"] as const;
 
 export class Axes {
   private readonly records = new Map<string, Map<number | string, AxisRecord>>();
+  /** Bounds of bands that were never opened, by number. */
+  private readonly skipped: (readonly [at: number, step: Seconds])[] = [];
+
+  /** `bands`: makes them again; most are never asked for. */
+  constructor(private readonly bands: () => readonly Band[]) {}
 
   all(): AxisRecord[] {
+    const bands = this.skipped.length > 0 ? this.bands() : [];
+    for (const [at, step] of this.skipped.splice(0)) {
+      const band = bands[at]!;
+      for (const member of band.members) this.group(groupOf(band, member, 1), "bound", step);
+    }
     return [...this.records.values()].flatMap((values) => [...values.values()]);
   }
 
@@ -29,9 +40,8 @@ export class Axes {
     for (const axis of ofMembers) lower(this.record(axis, p[axis]), "fastest", step);
   }
 
-  slow(p: ParallelPlan, step: Seconds): void {
-    for (const axis of ofDegrees) lower(this.record(axis, p[axis]), "bound", step);
-    for (const axis of ofMembers) lower(this.record(axis, p[axis]), "bound", step);
+  band(at: number, step: Seconds): void {
+    this.skipped.push([at, step]);
   }
 
   misfit(p: ParallelPlan, peak: Bytes): void {

@@ -3,7 +3,7 @@ import type { EngineCapabilities } from "../../catalog/types.js";
 import type { ModelSpec, ParallelSettings, ScheduleKind, Shard } from "../../checker/pipeline.js";
 import type { ParallelPlan } from "../plan.js";
 import { scheduleKinds, scheduleTraits } from "../schedule/index.js";
-import type { LayoutGroup } from "../types.js";
+import type { LayoutBand, LayoutGroup } from "../types.js";
 import { allowed, divisors } from "./space.js";
 
 export interface LayoutSpace {
@@ -64,8 +64,15 @@ function expertDegrees(space: LayoutSpace, d: Degrees): readonly number[] {
   return allowed(settings.expert, possible).filter((e) => ranks % e === 0);
 }
 
-function schedulesOf(space: LayoutSpace, pipeline: number, accumulation: number): LayoutGroup["schedules"] {
-  const { settings, can, layers } = space;
+type Schedules = LayoutGroup["schedules"];
+type Shards = LayoutGroup["shards"];
+
+function schedulesOf(
+  { settings, can, layers }: LayoutSpace,
+  pipeline: number,
+  accumulation: number,
+  reject: (why: string) => void,
+): Schedules {
   // Without a pipeline the order of micro-batches is always one forward, one backward.
   if (pipeline === 1)
     return allowed(settings.virtual, one).includes(1) ? [{ schedule: "1f1b" as ScheduleKind, virtual: 1 }] : [];
@@ -80,17 +87,16 @@ function schedulesOf(space: LayoutSpace, pipeline: number, accumulation: number)
     const virtuals = allowed(settings.virtual, upTo(most)).filter((v) => v >= traits.virtual.min && v <= most);
     for (const virtual of virtuals) {
       if (!can.unevenPipeline && layers % (pipeline * virtual) !== 0)
-        space.reject?.("layers do not divide evenly over pipeline chunks");
+        reject("layers do not divide evenly over pipeline chunks");
       else if (traits.objection(pipeline, virtual, accumulation) !== undefined)
-        space.reject?.(`too few or odd micro-batches for ${schedule}`);
+        reject(`too few or odd micro-batches for ${schedule}`);
       else list.push({ schedule, virtual });
     }
   }
   return list;
 }
 
-function shardsOf(space: LayoutSpace, d: Degrees): LayoutGroup["shards"] {
-  const { settings, can } = space;
+function shardsOf({ settings, can }: LayoutSpace, d: Degrees): Shards {
   const ranks = d.data * d.context;
   const possible = (["none", "zero1", "zero2", "zero3", "hsdp"] as const).filter((s) => can.shards.includes(s));
   const wanted: readonly Shard[] = allowed(settings.shard, possible);
@@ -108,49 +114,103 @@ function shardsOf(space: LayoutSpace, d: Degrees): LayoutGroup["shards"] {
   );
 }
 
-/** Layouts with these degrees, by expert degree and micro-batch. */
-export function* groupsOf(space: LayoutSpace, d: Degrees): Generator<Omit<LayoutGroup, "count">> {
-  const { settings, can, globalBatch, contextLength } = space;
-  if (globalBatch % d.data !== 0) {
-    space.reject?.("batch does not divide over data-parallel ranks");
-    return;
-  }
-  const perRank = globalBatch / d.data;
-  const shards = shardsOf(space, d);
-  if (shards.length === 0) return;
-  // Sequence parallelism has the same traffic as plain tensor parallelism and less memory: it is on wherever it can be.
-  const sequence = allowed(settings.sequence, [d.tensor > 1 && can.sequence]);
-  const micros = allowed(settings.microBatch, divisors(perRank)).flatMap((micro_batch) => {
-    if (perRank % micro_batch === 0)
-      return [{ micro_batch, schedules: schedulesOf(space, d.pipeline, perRank / micro_batch) }];
-    space.reject?.("batch does not divide by the micro-batch");
-    return [];
-  });
-  for (const expert of expertDegrees(space, d)) {
-    for (const { micro_batch, schedules } of micros) {
-      if (schedules.length === 0) continue;
-      for (const s of sequence) {
-        const parallel: ParallelPlan = {
-          data: d.data,
-          ...shards[0]!,
-          tensor: d.tensor,
-          sequence: s && d.tensor > 1,
-          pipeline: d.pipeline,
-          ...schedules[0]!,
-          context: d.context,
-          expert,
-          micro_batch,
-          accumulation: perRank / micro_batch,
-        };
-        yield { contextLength, globalBatch, parallel, shards, schedules };
+/** Layouts of a band that share degrees and micro-batch. */
+export interface Member {
+  readonly degrees: Degrees;
+  readonly micro_batch: number;
+  readonly accumulation: number;
+  /** One list for all members with the same degrees; one of schedules for all with the same pipeline and accumulation. */
+  readonly shards: Shards;
+  readonly schedules: Schedules;
+}
+
+export interface Band extends LayoutBand {
+  readonly members: readonly Member[];
+}
+
+/** Every layout, in bands. */
+export function bandsOf(space: LayoutSpace): Band[] {
+  const { settings, can, globalBatch, contextLength, devices } = space;
+  const bands = new Map<string, Band & { readonly members: Member[] }>();
+  const known = new Map<number, { readonly list: Schedules; readonly rejected: readonly string[] }>();
+  const schedules = (pipeline: number, accumulation: number): Schedules => {
+    const key = pipeline * 2 ** 32 + accumulation;
+    let found = known.get(key);
+    if (found === undefined) {
+      const rejected: string[] = [];
+      found = { list: schedulesOf(space, pipeline, accumulation, (why) => rejected.push(why)), rejected };
+      known.set(key, found);
+    }
+    if (space.reject !== undefined) for (const why of found.rejected) space.reject(why);
+    return found.list;
+  };
+  for (const d of degrees(space)) {
+    if (globalBatch % d.data !== 0) {
+      space.reject?.("batch does not divide over data-parallel ranks");
+      continue;
+    }
+    const perRank = globalBatch / d.data;
+    const shards = shardsOf(space, d);
+    if (shards.length === 0) continue;
+    // Sequence parallelism has the same traffic as plain tensor parallelism and less memory: it is on wherever it can be.
+    const sequences = new Set(allowed(settings.sequence, [can.sequence]).map((s) => s && d.tensor > 1));
+    const experts = expertDegrees(space, d);
+    for (const micro_batch of allowed(settings.microBatch, divisors(perRank))) {
+      if (perRank % micro_batch !== 0) {
+        space.reject?.("batch does not divide by the micro-batch");
+        continue;
+      }
+      const accumulation = perRank / micro_batch;
+      const list = schedules(d.pipeline, accumulation);
+      if (list.length === 0) continue;
+      const member: Member = { degrees: d, micro_batch, accumulation, shards, schedules: list };
+      const tokens = (micro_batch * contextLength) / d.context;
+      for (const sequence of sequences) {
+        for (const expert of experts) {
+          const key = `${d.tensor} ${sequence} ${expert} ${tokens}`;
+          const band = bands.get(key);
+          if (band !== undefined) band.members.push(member);
+          else
+            bands.set(key, {
+              devices,
+              contextLength,
+              globalBatch,
+              tensor: d.tensor,
+              sequence,
+              expert,
+              tokens,
+              members: [member],
+            });
+        }
       }
     }
   }
+  return [...bands.values()];
 }
 
-/** Every layout: all groups, spelt out. */
+/** A member of a band as a group of its own. */
+export function groupOf(band: Band, { degrees: d, micro_batch, accumulation, shards, schedules }: Member, count: number) {
+  const parallel: ParallelPlan = {
+    data: d.data,
+    ...shards[0]!,
+    tensor: d.tensor,
+    sequence: band.sequence,
+    pipeline: d.pipeline,
+    ...schedules[0]!,
+    context: d.context,
+    expert: band.expert,
+    micro_batch,
+    accumulation,
+  };
+  const { contextLength, globalBatch } = band;
+  return { count, contextLength, globalBatch, parallel, shards, schedules } satisfies LayoutGroup;
+}
+
+/** Every layout, spelt out. */
 export function* layouts(space: LayoutSpace): Generator<ParallelPlan> {
-  for (const d of degrees(space))
-    for (const { parallel, shards, schedules } of groupsOf(space, d))
+  for (const band of bandsOf(space))
+    for (const member of band.members) {
+      const { parallel, shards, schedules } = groupOf(band, member, 1);
       for (const schedule of schedules) for (const shard of shards) yield { ...parallel, ...shard, ...schedule };
+    }
 }

@@ -13,7 +13,8 @@ import { Axes, type AxisRecord } from "./axes.js";
 import type { Frame } from "./frame.js";
 import { Heap } from "./heap.js";
 import { type Solved, solveLayout, waysOf } from "./inner.js";
-import { degrees, groupsOf } from "./layouts.js";
+import { alone, halvesOf, only } from "./halves.js";
+import { type Band, bandsOf, groupOf, type LayoutSpace } from "./layouts.js";
 import type { Configuration, StageProblem } from "./problem.js";
 import { capacityOf, type Offer, offersOf } from "./terms.js";
 
@@ -85,21 +86,25 @@ export function search(problem: StageProblem, model: CostModel, limit = Number.P
 interface Rival {
   readonly c: Configuration;
   readonly frame: Frame;
-  readonly offers: (step: Seconds) => readonly Offer[];
   readonly axes: Axes;
-  /** From this step on it is beaten by other machines. */
-  readonly tooSlow: Seconds;
-  readonly ways: (chunks: number) => number;
+  readonly limits: BoundLimits;
+  /** Ways of recomputing over all layouts of a group. */
+  readonly ways: (pipeline: number, shards: LayoutGroup["shards"], schedules: LayoutGroup["schedules"]) => number;
 }
 
-/** A group of layouts, or one of them, that waits for its turn. `key`: the lower bound of the whole training. */
+/** A band, a group of layouts, or one layout, that waits for its turn. */
 interface Node {
+  /** The lower bound of the whole training. */
   readonly key: Seconds;
   readonly step: Seconds;
   readonly rival: Rival;
   readonly ways: number;
+  /** A band by its number. */
+  readonly band?: Band;
+  readonly at?: number;
   readonly group?: LayoutGroup;
-  readonly parallel?: ParallelPlan;
+  /** The bound knows the memory. */
+  readonly tight?: boolean;
 }
 
 class State {
@@ -131,23 +136,21 @@ class State {
     const queue = new Heap<Node>();
     for (const c of group) this.enter(this.rivalOf(c), queue);
     const found: Found[] = [];
-    /** Work from which on nothing matters. */
-    const limitOf = ({ c, tooSlow }: Rival): Seconds => {
-      const last = found[exactRunners];
-      return last === undefined ? tooSlow : Math.min(tooSlow, workOf(last) / c.steps);
-    };
     for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
-      const { rival, step, ways } = node;
-      const threshold = limitOf(rival);
-      if (step >= threshold) {
-        this.count(beaten, ways);
-        if (node.group !== undefined) rival.axes.group(node.group, "bound", step);
-        else rival.axes.slow(node.parallel!, step);
-      } else if (node.group !== undefined) this.spellOut(rival, node.group, threshold, queue);
+      const { rival } = node;
+      const last = found[exactRunners];
+      const { peakBytes } = rival.limits;
+      // Steps from which on nothing matters.
+      const stepSeconds =
+        last === undefined ? rival.limits.stepSeconds : Math.min(rival.limits.stepSeconds, workOf(last) / rival.c.steps);
+      if (node.step >= stepSeconds) this.drop(node);
+      else if (node.band !== undefined) this.open(rival, node.band, stepSeconds, queue);
+      else if (node.tight !== true) this.tighten(node, { peakBytes, stepSeconds }, queue);
+      else if (!alone(node.group!)) this.split(node, stepSeconds, queue);
       else if (this.stopped || this.evaluated >= this.limit) {
         this.stopped = true;
-        this.count("not looked at: limit reached", ways);
-      } else this.solve(rival, node.parallel!, ways, threshold, found);
+        this.count("not looked at: limit reached", node.ways);
+      } else this.solve(rival, only(node.group!), node.ways, stepSeconds, found);
     }
     const [best] = found;
     for (const c of group) this.foundBy.set(c, found);
@@ -155,8 +158,6 @@ class State {
   }
 
   private rivalOf(c: Configuration): Rival {
-    const axes = new Axes();
-    this.axesBy.set(c, axes);
     const { context, count, contextLength, globalBatch } = c;
     const frame: Frame = {
       model: this.model,
@@ -169,88 +170,113 @@ class State {
     const offers = offersOf(this.problem, c);
     const hopeless = (step: Seconds): boolean =>
       offers(step).every((p) => this.choices.some((q) => q.seconds <= p.seconds && q.money <= p.money));
-    const tooSlow = this.choices.length === 0 ? Number.POSITIVE_INFINITY : firstTrue(hopeless);
     const known = new Map<number, number>();
-    const ways = (chunks: number): number => {
+    const one = (chunks: number): number => {
       const n = known.get(chunks) ?? waysOf(frame, chunks);
       known.set(chunks, n);
       return n;
     };
-    return { c, frame, offers, axes, tooSlow, ways };
+    // Lists of schedules are shared by all groups of a pipeline that accumulate alike.
+    const sums = new WeakMap<LayoutGroup["schedules"], number>();
+    const ways: Rival["ways"] = (pipeline, shards, schedules) => {
+      let sum = sums.get(schedules);
+      if (sum === undefined) {
+        sum = schedules.reduce((n, s) => n + one(pipeline * s.virtual), 0);
+        sums.set(schedules, sum);
+      }
+      return sum * shards.length;
+    };
+    // From this step on it is beaten by other machines.
+    const stepSeconds = this.choices.length === 0 ? Number.POSITIVE_INFINITY : firstTrue(hopeless);
+    const axes = new Axes(() => bandsOf(this.spaceOf(c)));
+    this.axesBy.set(c, axes);
+    return { c, frame, axes, limits: { peakBytes: frame.capacity, stepSeconds }, ways };
   }
 
-  /** Bounds the groups of a configuration. */
-  private enter(rival: Rival, queue: Heap<Node>): void {
-    const { c, frame } = rival;
-    const { context, count, contextLength, globalBatch, devices } = c;
-    const space = {
-      settings: c.parallel,
+  private spaceOf({ context, contextLength, globalBatch, devices, parallel }: Configuration): LayoutSpace {
+    return {
+      settings: parallel,
       can: context.engine.can,
       spec: this.problem.pipeline.models[this.problem.stage.model.value]!,
       layers: context.policy.stack.length - 2,
       devices,
       contextLength,
       globalBatch,
-      reject: (why: string) => {
-        this.considered++;
-        this.count(why, 1);
-      },
     };
-    const limits: BoundLimits = { peakBytes: frame.capacity, stepSeconds: rival.tooSlow };
-    for (const d of degrees(space)) {
-      for (const bare of groupsOf(space, d)) {
-        const group: LayoutGroup = { ...bare, count };
-        let ways = 0;
-        for (const s of group.schedules) ways += rival.ways(d.pipeline * s.virtual);
-        ways *= group.shards.length;
-        this.considered += ways;
-        this.wait(rival, group, ways, limits, queue);
-      }
+  }
+
+  /** Queues the bands of a configuration by the work of their layers. */
+  private enter(rival: Rival, queue: Heap<Node>): void {
+    const { c, limits } = rival;
+    const reject = (why: string): void => {
+      this.considered++;
+      this.count(why, 1);
+    };
+    for (const [at, band] of bandsOf({ ...this.spaceOf(c), reject }).entries()) {
+      let ways = 0;
+      for (const m of band.members) ways += rival.ways(m.degrees.pipeline, m.shards, m.schedules);
+      this.considered += ways;
+      const step = this.model.workBound?.(c.context, band) ?? 0;
+      const node = { key: step * c.steps, step, rival, ways, band, at };
+      if (step >= limits.stepSeconds) this.drop(node);
+      else queue.push(node);
     }
   }
 
-  /** Queues a group by its bound, or drops it. */
-  private wait(rival: Rival, group: LayoutGroup, ways: number, limits: BoundLimits, queue: Heap<Node>): void {
-    const { c, frame, axes } = rival;
-    const bound = this.model.groupBound?.(c.context, group, limits) ?? { stepSeconds: 0, peakBytes: 0 };
-    if (bound.stepSeconds === Number.POSITIVE_INFINITY || bound.peakBytes > frame.capacity) {
-      this.count(misfit, ways);
-      axes.group(group, "smallestMisfit", bound.peakBytes);
-      if (this.least === undefined || bound.peakBytes < this.least.peak)
-        this.least = { peak: bound.peakBytes, rival, group };
-    } else if (bound.stepSeconds >= limits.stepSeconds) {
-      this.count(beaten, ways);
-      axes.group(group, "bound", bound.stepSeconds);
-    } else queue.push({ key: bound.stepSeconds * c.steps, step: bound.stepSeconds, rival, ways, group });
+  /** A band into its groups. */
+  private open(rival: Rival, band: Band, stepSeconds: Seconds, queue: Heap<Node>): void {
+    for (const member of band.members) {
+      const ways = rival.ways(member.degrees.pipeline, member.shards, member.schedules);
+      this.queue(rival, groupOf(band, member, rival.c.count), ways, stepSeconds, 0, queue);
+    }
   }
 
-  /** A group into its schedules, one schedule into its layouts. */
-  private spellOut(rival: Rival, group: LayoutGroup, threshold: Seconds, queue: Heap<Node>): void {
-    const { c, frame, axes } = rival;
-    const limits: BoundLimits = { peakBytes: frame.capacity, stepSeconds: threshold };
-    if (group.schedules.length > 1 && group.shards.length > 1 && this.model.groupBound !== undefined) {
-      for (const schedule of group.schedules) {
-        const ways = rival.ways(group.parallel.pipeline * schedule.virtual) * group.shards.length;
-        this.wait(rival, { ...group, schedules: [schedule] }, ways, limits, queue);
-      }
+  /** Queues a group by what its time is without regard to memory. */
+  private queue(
+    rival: Rival,
+    group: LayoutGroup,
+    ways: number,
+    stepSeconds: Seconds,
+    atLeast: Seconds,
+    queue: Heap<Node>,
+  ): void {
+    const { c } = rival;
+    const quick = { peakBytes: rival.limits.peakBytes, stepSeconds: 0 };
+    const step = Math.max(atLeast, this.model.groupBound?.(c.context, group, quick).stepSeconds ?? 0);
+    const node = { key: step * c.steps, step, rival, ways, group };
+    if (step >= stepSeconds) this.drop(node);
+    else queue.push(node);
+  }
+
+  /** Bounds a group, or a layout, with its memory; what cannot fit is dropped. */
+  private tighten({ rival, group, ways, step: before }: Node, limits: BoundLimits, queue: Heap<Node>): void {
+    const { c, axes } = rival;
+    const { stepSeconds, peakBytes } = alone(group!)
+      ? this.model.lowerBound(c.context, { ...group!, parallel: only(group!) }, limits)
+      : (this.model.groupBound?.(c.context, group!, limits) ?? { stepSeconds: 0, peakBytes: 0 });
+    if (stepSeconds === Number.POSITIVE_INFINITY || peakBytes > limits.peakBytes) {
+      this.count(misfit, ways);
+      axes.group(group!, "smallestMisfit", peakBytes);
+      if (this.least === undefined || peakBytes < this.least.peak) this.least = { peak: peakBytes, rival, group: group! };
       return;
     }
-    for (const schedule of group.schedules) {
-      const ways = rival.ways(group.parallel.pipeline * schedule.virtual);
-      for (const shard of group.shards) {
-        const parallel: ParallelPlan = { ...group.parallel, ...shard, ...schedule };
-        const { stepSeconds: step, peakBytes } = this.model.lowerBound(c.context, { ...group, parallel }, limits);
-        if (step === Number.POSITIVE_INFINITY || peakBytes > frame.capacity) {
-          this.count(misfit, ways);
-          axes.misfit(parallel, peakBytes);
-          if (this.least === undefined || peakBytes < this.least.peak)
-            this.least = { peak: peakBytes, rival, group: { ...group, shards: [shard], schedules: [schedule] } };
-        } else if (step >= threshold) {
-          this.count(beaten, ways);
-          axes.slow(parallel, step);
-        } else queue.push({ key: step * c.steps, step, rival, ways, parallel });
-      }
+    const step = Math.max(before, stepSeconds);
+    const node = { key: step * c.steps, step, rival, ways, group: group!, tight: true };
+    if (step >= limits.stepSeconds) this.drop(node);
+    else queue.push(node);
+  }
+
+  private split({ rival, group, step }: Node, stepSeconds: Seconds, queue: Heap<Node>): void {
+    for (const half of halvesOf(group!)) {
+      const ways = rival.ways(half.parallel.pipeline, half.shards, half.schedules);
+      this.queue(rival, half, ways, stepSeconds, step, queue);
     }
+  }
+
+  private drop({ rival, ways, at, group, step }: Node): void {
+    this.count(beaten, ways);
+    if (group !== undefined) rival.axes.group(group, "bound", step);
+    else rival.axes.band(at!, step);
   }
 
   private solve(rival: Rival, parallel: ParallelPlan, ways: number, threshold: Seconds, found: Found[]): void {

@@ -7,7 +7,8 @@
 import { roomBytes } from "../memory/plan.js";
 import { inFlight, keptBytes, passedBytes } from "../memory/rank.js";
 import { scheduleTraits } from "../schedule/index.js";
-import type { Bound, BoundLimits, Candidate, LayoutGroup, StageContext } from "../types.js";
+import type { Seconds } from "../../units/index.js";
+import type { Bound, BoundLimits, Candidate, LayoutBand, LayoutGroup, StageContext } from "../types.js";
 import { type Job, type LayerNumbers, layerNumbers, type Part } from "./job.js";
 import { jobOfDegrees } from "./job-of-candidate.js";
 import type { ModelShape } from "./shape.js";
@@ -246,8 +247,22 @@ function headRank(pipeline: number, schedules: LayoutGroup["schedules"]): number
   return ranks.size === 1 ? [...ranks][0] : undefined;
 }
 
-/** Each rank's room; without `member`, of the most favourable sharding and schedule. */
-function fillRooms(job: Job, state: StateBytes, last: number | undefined, member: boolean, timed: boolean): void {
+/** Of the schedules of a list those that hold the least: one with several chunks a rank lies between its least and its most. */
+function endsOf(schedules: LayoutGroup["schedules"]): LayoutGroup["schedules"] {
+  if (schedules.length < 3) return schedules;
+  return schedules.filter(
+    (s, i) => schedules[i - 1]?.schedule !== s.schedule || schedules[i + 1]?.schedule !== s.schedule,
+  );
+}
+
+/** Each rank's room under the most favourable of some schedules; `sharded`: weights are gathered layer by layer. */
+function fillRooms(
+  job: Job,
+  state: StateBytes,
+  schedules: LayoutGroup["schedules"],
+  last: number | undefined,
+  timed: boolean,
+): void {
   const { layout, rates, shape, numeric } = job;
   const { stack } = rates;
   const p = layout.pipeline;
@@ -257,7 +272,7 @@ function fillRooms(job: Job, state: StateBytes, last: number | undefined, member
   const leastOf = (figure: (n: LayerNumbers) => number): number =>
     blocks.reduce((least, n) => Math.min(least, figure(n)), Number.POSITIVE_INFINITY);
   const head = layerNumbers(job, shape.stack.at(-1)!);
-  const group = member ? gatherGroup(job) : undefined;
+  const group = gatherGroup(job);
   const gathers = stack.overlap.fsdpPrefetch ? 2 : 1;
   const buffers = (n: LayerNumbers): number =>
     group === undefined
@@ -273,9 +288,11 @@ function fillRooms(job: Job, state: StateBytes, last: number | undefined, member
   const blockBuffers = leastOf(buffers);
   const blockTemporary = leastOf((n) => n.memory.backwardTemporary);
   const embedded = !(shape.tied && (p === 1 || last !== p - 1));
+  const ways = endsOf(schedules).map((s) => ({ ...job, layout: { ...layout, ...s } }));
   rooms.reset(p);
   for (let rank = 0; rank < p; rank++) {
-    const flight = member || p === 1 ? inFlight(job, rank) : Math.min(layout.accumulation, p - rank);
+    let flight = Number.POSITIVE_INFINITY;
+    for (const way of ways) flight = Math.min(flight, inFlight(way, rank));
     let fixed = cached + passed * flight;
     let taken = exposed;
     let temporary = blockTemporary;
@@ -419,44 +436,20 @@ export function lowerBound(
   partial: Pick<Candidate, "count" | "contextLength" | "globalBatch" | "parallel">,
   limits: BoundLimits = unlimited,
 ): Bound {
-  const job = jobOfDegrees(context, partial.parallel, partial.contextLength);
-  const { layout } = job;
-  const freedom = freedomOf(context);
-  const state = stateBytes(job, freedom.optimizerOnHost);
-  const totals = totalsOf(job, state);
-  const pool = alike(job, state, freedom);
-  fillRooms(job, state, headRank(layout.pipeline, [partial.parallel]), true, true);
-  const peakBytes = slack * Math.max(totals.states / layout.pipeline, leastPeak(pool));
-  const capacity = capacityOf(job, limits);
-  if (peakBytes > capacity) return { stepSeconds: Number.POSITIVE_INFINITY, peakBytes };
-  const whole = stackSeconds(job, freedom, state);
-  const rank = [{ trainable: totals.trainable / layout.pipeline, expert: totals.expert / layout.pipeline }];
-  const beside =
-    bubbleSeconds(job, whole) +
-    dataSeconds(job, rank, Number.POSITIVE_INFINITY).seconds +
-    optimizerSeconds(job, rank) +
-    passSeconds(job) +
-    fixedSeconds(job);
-  const floor = whole / layout.pipeline;
-  const plain = slack * (layout.accumulation * floor + beside);
-  if (plain >= limits.stepSeconds || !Number.isFinite(capacity)) return { stepSeconds: plain, peakBytes };
-  const slowest = leastSlowest(pool.layers, poolOf(job, freedom, state, pool.kinds), capacity, floor);
-  return { stepSeconds: slack * (layout.accumulation * slowest + beside), peakBytes };
+  const { parallel } = partial;
+  return groupBound(context, { ...partial, shards: [parallel], schedules: [parallel] }, limits);
 }
 
 /** Reduction of gradients and the update, in the way of sharding that hides most of them. */
 function leastExposed(context: StageContext, { parallel, shards, contextLength }: LayoutGroup, totals: Totals): number {
   const rank = [{ trainable: totals.trainable / parallel.pipeline, expert: totals.expert / parallel.pipeline }];
-  let data = Number.POSITIVE_INFINITY;
-  let optimizer = Number.POSITIVE_INFINITY;
+  let least = Number.POSITIVE_INFINITY;
   for (const s of shards) {
     const job = jobOfDegrees(context, { ...parallel, ...s }, contextLength);
-    optimizer = Math.min(optimizer, optimizerSeconds(job, rank));
-    // Full sharding has nothing left to reduce at the end.
-    if (data > 0)
-      data = s.shard === "zero3" ? 0 : Math.min(data, dataSeconds(job, rank, Number.POSITIVE_INFINITY).seconds);
+    const data = dataSeconds(job, rank, Number.POSITIVE_INFINITY).seconds;
+    least = Math.min(least, data + optimizerSeconds(job, rank));
   }
-  return data + optimizer;
+  return least;
 }
 
 /** What groups with the same degrees share: lists of ways of sharding are made once for each. */
@@ -466,6 +459,7 @@ interface Memo {
 }
 const memos = new WeakMap<LayoutGroup["shards"], Map<number, Memo>>();
 function memoOf({ shards, parallel }: LayoutGroup): Memo {
+  if (shards.length === 1) return {};
   const byExpert = memos.get(shards) ?? new Map<number, Memo>();
   memos.set(shards, byExpert);
   const key = 2 * parallel.expert + (parallel.accumulation === 1 ? 1 : 0);
@@ -474,33 +468,88 @@ function memoOf({ shards, parallel }: LayoutGroup): Memo {
   return memo;
 }
 
-/** Of all layouts that share degrees and micro-batch: the most favourable sharding and schedule of each figure. */
+/** Where all gather weights: the way that gathers over the fewest ranks, and so waits least. */
+function leastGather(shards: LayoutGroup["shards"], ranks: number): LayoutGroup["shards"][number] {
+  let least: LayoutGroup["shards"][number] = { shard: "none", shard_group: 1 };
+  let fewest = Number.POSITIVE_INFINITY;
+  for (const s of shards) {
+    if (s.shard !== "zero3" && s.shard !== "hsdp") return { shard: "none", shard_group: 1 };
+    const size = s.shard === "zero3" ? ranks : s.shard_group;
+    if (size >= fewest) continue;
+    fewest = size;
+    least = s;
+  }
+  return least;
+}
+
+/**
+ * Of all layouts that share degrees and micro-batch: the most favourable sharding and schedule of each figure. Infinite
+ * seconds: none can fit within `limits.peakBytes`. From `limits.stepSeconds` on it need not be tight, nor know the memory.
+ */
 export function groupBound(context: StageContext, group: LayoutGroup, limits: BoundLimits): Bound {
-  const { contextLength, parallel: of, schedules } = group;
+  const { contextLength, parallel: of, schedules, shards } = group;
   const freedom = freedomOf(context);
   const memo = memoOf(group);
   memo.state ??= leastState(context, group, freedom.optimizerOnHost);
   const { state } = memo;
-  const job = jobOfDegrees(context, { ...of, shard: "none", shard_group: 1 }, contextLength);
+  const job = jobOfDegrees(context, { ...of, ...leastGather(shards, of.data * of.context) }, contextLength);
   const p = job.layout.pipeline;
-  const pool = alike(job, state, freedom);
-  const last = headRank(p, schedules);
-  fillRooms(job, state, last, false, false);
-  const totals = totalsOf(job, state);
-  const peakBytes = slack * Math.max(totals.states / p, leastPeak(pool));
-  if (peakBytes > capacityOf(job, limits)) return { stepSeconds: Number.POSITIVE_INFINITY, peakBytes };
   const whole = stackSeconds(job, freedom, state);
   let bubble = Number.POSITIVE_INFINITY;
-  for (const s of schedules)
-    bubble = Math.min(bubble, bubbleSeconds({ ...job, layout: { ...job.layout, ...s } }, whole));
+  for (const s of schedules) bubble = Math.min(bubble, bubbleSeconds(job, whole, s));
   const beside = bubble + passSeconds(job) + fixedSeconds(job);
   const floor = whole / p;
   const plain = slack * (job.layout.accumulation * floor + beside);
-  if (plain >= limits.stepSeconds) return { stepSeconds: plain, peakBytes };
+  if (plain >= limits.stepSeconds) return { stepSeconds: plain, peakBytes: 0 };
+  const totals = totalsOf(job, state);
+  const pool = alike(job, state, freedom);
+  const last = headRank(p, schedules);
+  fillRooms(job, state, schedules, last, true);
+  const peakBytes = slack * Math.max(totals.states / p, leastPeak(pool));
+  const capacity = capacityOf(job, limits);
+  if (peakBytes > capacity) return { stepSeconds: Number.POSITIVE_INFINITY, peakBytes };
   memo.exposed ??= leastExposed(context, group, totals);
   const { exposed } = memo;
-  if (plain + slack * exposed >= limits.stepSeconds) return { stepSeconds: plain + slack * exposed, peakBytes };
-  fillRooms(job, state, last, false, true);
-  const slowest = leastSlowest(pool.layers, poolOf(job, freedom, state, pool.kinds), capacityOf(job, limits), floor);
+  const known = plain + slack * exposed;
+  if (known >= limits.stepSeconds || !Number.isFinite(capacity)) return { stepSeconds: known, peakBytes };
+  const slowest = leastSlowest(pool.layers, poolOf(job, freedom, state, pool.kinds), capacity, floor);
   return { stepSeconds: slack * (job.layout.accumulation * slowest + beside + exposed), peakBytes };
 }
+
+/** Of all layouts of a band: the layers' own work, without communication, bubbles and updates. */
+export function workBound(context: StageContext, band: LayoutBand): Seconds {
+  const { tensor, sequence, expert, tokens, contextLength, globalBatch, devices } = band;
+  const parallel = { ...plainest, tensor, sequence, expert };
+  const micro = {
+    data: devices / tensor,
+    micro_batch: tokens / contextLength,
+    // Each rank's share of all micro-batches, whatever its pipeline and data degrees are.
+    accumulation: (globalBatch * contextLength * tensor) / (tokens * devices),
+  };
+  // Parts of sequences: of no use to anybody else.
+  const job = { ...jobOfDegrees(context, { ...parallel, ...micro }, contextLength), cache: new Map() };
+  let whole = 0;
+  for (const [kind, count] of countsOf(job.shape.stack)) {
+    const { time } = layerNumbers(job, kind);
+    const block = job.shape.kinds[kind]!.role === "block";
+    let more = Number.POSITIVE_INFINITY;
+    for (const mode of (block ? freedomOf(context) : rigid).modes)
+      more = Math.min(more, again(job, { kind, mode, ops: [], offloaded: false, count: 1 }).seconds);
+    whole += count * (time.forward + time.backward + more);
+  }
+  return slack * (job.layout.accumulation * whole + fixedSeconds(job));
+}
+const plainest: Candidate["parallel"] = {
+  data: 1,
+  shard: "none",
+  shard_group: 1,
+  tensor: 1,
+  sequence: false,
+  pipeline: 1,
+  schedule: "1f1b",
+  virtual: 1,
+  context: 1,
+  expert: 1,
+  micro_batch: 1,
+  accumulation: 1,
+};

@@ -68,6 +68,8 @@ export interface Job {
   readonly passes: readonly ExtraPass[];
   readonly logitsCopies: number;
   readonly cache: LayerCache;
+  /** Of the cache: what is known for this layout's degrees; found at the first use. */
+  known?: Map<string, LayerNumbers>;
 }
 
 export interface LayerNumbers {
@@ -98,29 +100,41 @@ class Numbers implements LayerNumbers {
 }
 
 /** Layer costs depend on few degrees only; every layout that shares them shares this. */
-export type LayerCache = Map<string, Map<number, LayerNumbers>>;
+export type LayerCache = Map<number, Map<number, Map<string, LayerNumbers>>>;
 
-const degreesKey = (l: Layout): number =>
-  ((((l.tensor * 2 + (l.sequence ? 1 : 0)) * 4096 + l.context) * 4096 + l.expert) * 1024 + l.microBatch) * 1048576 +
-  (l.length % 1048576);
+/** Numbers by kind of layer for the degrees of a layout. */
+function numbersAt(cache: LayerCache, l: Layout): Map<string, LayerNumbers> {
+  const split = ((l.tensor * 2 + (l.sequence ? 1 : 0)) * 65536 + l.context) * 65536 + l.expert;
+  let bySize = cache.get(split);
+  if (bySize === undefined) {
+    bySize = new Map();
+    cache.set(split, bySize);
+  }
+  const size = l.microBatch * 2 ** 28 + l.length;
+  let byKind = bySize.get(size);
+  if (byKind === undefined) {
+    byKind = new Map();
+    bySize.set(size, byKind);
+  }
+  return byKind;
+}
 
 export function layerNumbers(job: Job, kind: string): LayerNumbers {
-  return numbersOf(job.rates, job.shape, job.layout, kind, job.cache);
+  job.known ??= numbersAt(job.cache, job.layout);
+  let found = job.known.get(kind);
+  if (found === undefined) {
+    found = new Numbers(job.rates, job.shape.kinds[kind]!, job.layout);
+    job.known.set(kind, found);
+  }
+  return found;
 }
 
 export function numbersOf(rates: Rates, shape: ModelShape, l: Layout, kind: string, cache: LayerCache): LayerNumbers {
-  let byKind = cache.get(kind);
-  if (byKind === undefined) {
-    byKind = new Map();
-    cache.set(kind, byKind);
-  }
-  const key = degreesKey(l);
-  let found = byKind.get(key);
+  const byKind = numbersAt(cache, l);
+  let found = byKind.get(kind);
   if (found === undefined) {
-    const s = shape.kinds[kind]!;
-    const d: Degrees = l;
-    found = new Numbers(rates, s, d);
-    byKind.set(key, found);
+    found = new Numbers(rates, shape.kinds[kind]!, l);
+    byKind.set(kind, found);
   }
   return found;
 }

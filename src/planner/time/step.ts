@@ -150,7 +150,11 @@ export function rankTime(job: Job, rank: number): RankTime {
 }
 
 /** Idle time while a pipeline fills and drains, and transfers that nothing hides. `sum`: one micro-batch on all ranks. */
-export function bubbleSeconds(job: Job, sum: number): number {
+export function bubbleSeconds(
+  job: Job,
+  sum: number,
+  way: { readonly schedule: string; readonly virtual: number } = job.layout,
+): number {
   const { rates, layout, shape } = job;
   const { pipeline: p, accumulation: m } = layout;
   if (p === 1) return 0;
@@ -160,8 +164,8 @@ export function bubbleSeconds(job: Job, sum: number): number {
   const hop =
     sendSeconds(rates, (2 * tokens * blockHidden(shape)) / spread, layout.tensor * layout.context * layout.data) *
     rates.factor;
-  const filled = layout.schedule === "zero_bubble" ? 0.4 : layout.schedule === "dualpipe" ? 0.25 : 1;
-  const v = layout.schedule === "gpipe" ? 1 : Math.max(1, layout.virtual);
+  const filled = way.schedule === "zero_bubble" ? 0.4 : way.schedule === "dualpipe" ? 0.25 : 1;
+  const v = way.schedule === "gpipe" ? 1 : Math.max(1, way.virtual);
   return (filled * (p - 1) * (sum / p)) / v + 2 * (p - 1) * hop + 2 * m * v * hop * (1 - rates.stack.overlap.pipeline);
 }
 
