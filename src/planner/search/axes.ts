@@ -23,15 +23,16 @@ export class Axes {
   /** Bounds of bands that were never opened, by number. */
   private readonly skipped: (readonly [at: number, step: Seconds])[] = [];
 
+  private readonly lists = new Map<
+    LayoutGroup["shards"] | LayoutGroup["schedules"],
+    { bound: Seconds; smallestMisfit: Bytes }
+  >();
+
   /** `bands`: makes them again; most are never asked for. */
   constructor(private readonly bands: () => readonly Band[]) {}
 
   all(): AxisRecord[] {
-    const bands = this.skipped.length > 0 ? this.bands() : [];
-    for (const [at, step] of this.skipped.splice(0)) {
-      const band = bands[at]!;
-      for (const member of band.members) this.group(groupOf(band, member, 1), "bound", step);
-    }
+    this.settle();
     return [...this.records.values()].flatMap((values) => [...values.values()]);
   }
 
@@ -49,14 +50,35 @@ export class Axes {
     for (const axis of ofMembers) lower(this.record(axis, p[axis]), "smallestMisfit", peak);
   }
 
-  /** A whole group skipped by one bound. */
+  /** A whole group skipped by one bound. Many groups share their lists: those are gone through once, at the end. */
   group({ parallel, shards, schedules }: LayoutGroup, what: "bound" | "smallestMisfit", value: number): void {
     for (const axis of ofDegrees) lower(this.record(axis, parallel[axis]), what, value);
-    for (const s of shards) lower(this.record("shard", s.shard), what, value);
-    for (const s of schedules) {
-      lower(this.record("schedule", s.schedule), what, value);
-      lower(this.record("virtual", s.virtual), what, value);
+    for (const list of [shards, schedules]) {
+      let least = this.lists.get(list);
+      if (least === undefined) {
+        least = { bound: Number.POSITIVE_INFINITY, smallestMisfit: Number.POSITIVE_INFINITY };
+        this.lists.set(list, least);
+      }
+      if (value < least[what]) least[what] = value;
     }
+  }
+
+  private settle(): void {
+    const bands = this.skipped.length > 0 ? this.bands() : [];
+    for (const [at, step] of this.skipped.splice(0)) {
+      const band = bands[at]!;
+      for (const member of band.members) this.group(groupOf(band, member, 1), "bound", step);
+    }
+    for (const [list, least] of this.lists) {
+      for (const entry of list) {
+        for (const axis of ofMembers) {
+          if (!(axis in entry)) continue;
+          const record = this.record(axis, (entry as Pick<ParallelPlan, (typeof ofMembers)[number]>)[axis]);
+          for (const what of ["bound", "smallestMisfit"] as const) lower(record, what, least[what]);
+        }
+      }
+    }
+    this.lists.clear();
   }
 
   private record(axis: string, value: number | string): AxisRecord {

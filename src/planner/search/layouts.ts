@@ -189,7 +189,11 @@ export function bandsOf(space: LayoutSpace): Band[] {
 }
 
 /** A member of a band as a group of its own. */
-export function groupOf(band: Band, { degrees: d, micro_batch, accumulation, shards, schedules }: Member, count: number) {
+export function groupOf(
+  band: Band,
+  { degrees: d, micro_batch, accumulation, shards, schedules }: Member,
+  count: number,
+) {
   const parallel: ParallelPlan = {
     data: d.data,
     ...shards[0]!,

@@ -11,9 +11,9 @@ import type { ParallelPlan } from "../plan.js";
 import type { BoundLimits, CostModel, LayoutGroup } from "../types.js";
 import { Axes, type AxisRecord } from "./axes.js";
 import type { Frame } from "./frame.js";
+import { alone, halvesOf, only } from "./halves.js";
 import { Heap } from "./heap.js";
 import { type Solved, solveLayout, waysOf } from "./inner.js";
-import { alone, halvesOf, only } from "./halves.js";
 import { type Band, bandsOf, groupOf, type LayoutSpace } from "./layouts.js";
 import type { Configuration, StageProblem } from "./problem.js";
 import { capacityOf, type Offer, offersOf } from "./terms.js";
@@ -142,7 +142,9 @@ class State {
       const { peakBytes } = rival.limits;
       // Steps from which on nothing matters.
       const stepSeconds =
-        last === undefined ? rival.limits.stepSeconds : Math.min(rival.limits.stepSeconds, workOf(last) / rival.c.steps);
+        last === undefined
+          ? rival.limits.stepSeconds
+          : Math.min(rival.limits.stepSeconds, workOf(last) / rival.c.steps);
       if (node.step >= stepSeconds) this.drop(node);
       else if (node.band !== undefined) this.open(rival, node.band, stepSeconds, queue);
       else if (node.tight !== true) this.tighten(node, { peakBytes, stepSeconds }, queue);
@@ -257,7 +259,8 @@ class State {
     if (stepSeconds === Number.POSITIVE_INFINITY || peakBytes > limits.peakBytes) {
       this.count(misfit, ways);
       axes.group(group!, "smallestMisfit", peakBytes);
-      if (this.least === undefined || peakBytes < this.least.peak) this.least = { peak: peakBytes, rival, group: group! };
+      if (this.least === undefined || peakBytes < this.least.peak)
+        this.least = { peak: peakBytes, rival, group: group! };
       return;
     }
     const step = Math.max(before, stepSeconds);

@@ -4,10 +4,10 @@
  * each rank's memory; the least time of the slowest rank in which they still hold the whole stack is found by bisection.
  */
 
+import type { Seconds } from "../../units/index.js";
 import { roomBytes } from "../memory/plan.js";
 import { inFlight, keptBytes, passedBytes } from "../memory/rank.js";
 import { scheduleTraits } from "../schedule/index.js";
-import type { Seconds } from "../../units/index.js";
 import type { Bound, BoundLimits, Candidate, LayoutBand, LayoutGroup, StageContext } from "../types.js";
 import { type Job, type LayerNumbers, layerNumbers, type Part } from "./job.js";
 import { jobOfDegrees } from "./job-of-candidate.js";
@@ -155,28 +155,35 @@ interface KindBound {
 function keptLeast(job: Job, freedom: Freedom, kind: string): number {
   if (freedom.anything) return 0;
   return freedom.modes.reduce(
-    (least, mode) => Math.min(least, keptBytes(job, { kind, mode, ops: [], offloaded: false, count: 1 })),
+    (least, mode) => Math.min(least, keptBytes(job, partOf(kind, mode))),
     Number.POSITIVE_INFINITY,
   );
 }
 
+/** Traffic of gathering a layer's weights beside its work; undefined: none. */
+function trafficOf(job: Job, { memory }: LayerNumbers): ReturnType<typeof gatherTraffic> | undefined {
+  const group = gatherGroup(job);
+  return group === undefined ? undefined : gatherTraffic(job, memory, group);
+}
+
+/** Forward and backward of one layer, treated so. */
+function waySeconds(job: Job, { time }: LayerNumbers, traffic: ReturnType<typeof trafficOf>, part: Part): number {
+  const more = again(job, part);
+  const forward = time.forward + time.forwardComm;
+  const backward = time.backward + time.backwardComm + more.seconds + more.comm;
+  return traffic === undefined
+    ? forward + backward
+    : underGather(job.rates, forward, traffic.forward) + underGather(job.rates, backward, traffic.backward);
+}
+
+const partOf = (kind: string, mode: Part["mode"]): Part => ({ kind, mode, ops: [], offloaded: false, count: 1 });
+
 function kindBound(job: Job, freedom: Freedom, state: StateBytes, kind: string): KindBound {
   const numbers = layerNumbers(job, kind);
-  const { time, memory } = numbers;
-  const group = gatherGroup(job);
-  const traffic = group === undefined ? undefined : gatherTraffic(job, memory, group);
+  const traffic = trafficOf(job, numbers);
   const ways = freedom.modes.map((mode) => {
-    const part: Part = { kind, mode, ops: [], offloaded: false, count: 1 };
-    const more = again(job, part);
-    const forward = time.forward + time.forwardComm;
-    const backward = time.backward + time.backwardComm + more.seconds + more.comm;
-    return {
-      kept: keptBytes(job, part),
-      seconds:
-        traffic === undefined
-          ? forward + backward
-          : underGather(job.rates, forward, traffic.forward) + underGather(job.rates, backward, traffic.backward),
-    };
+    const part = partOf(kind, mode);
+    return { kept: keptBytes(job, part), seconds: waySeconds(job, numbers, traffic, part) };
   });
   const fastest = ways.reduce((a, b) =>
     b.seconds < a.seconds || (b.seconds === a.seconds && b.kept < a.kept) ? b : a,
@@ -400,16 +407,27 @@ function totalsOf(job: Job, state: StateBytes): Totals {
   return { trainable, expert, states };
 }
 
+/** Without gathering, the stack's time is the same for all layouts with these degrees. */
+const wholes = new WeakMap<NonNullable<Job["known"]>, number>();
+
 /** Forward and backward of the whole stack for one micro-batch, each layer in its fastest way. */
-function stackSeconds(job: Job, freedom: Freedom, state: StateBytes): number {
+function stackSeconds(job: Job, freedom: Freedom): number {
+  const shared = gatherGroup(job) === undefined ? job.known : undefined;
+  const found = shared === undefined ? undefined : wholes.get(shared);
+  if (found !== undefined) return found;
   let seconds = 0;
   for (const [kind, count] of countsOf(job.shape.stack)) {
-    const block = job.shape.kinds[kind]!.role === "block";
-    seconds += count * kindBound(job, block ? freedom : rigid, state, kind).seconds;
+    const numbers = layerNumbers(job, kind);
+    const traffic = trafficOf(job, numbers);
+    let least = Number.POSITIVE_INFINITY;
+    for (const mode of (job.shape.kinds[kind]!.role === "block" ? freedom : rigid).modes)
+      least = Math.min(least, waySeconds(job, numbers, traffic, partOf(kind, mode)));
+    seconds += count * least;
   }
+  if (shared !== undefined) wholes.set(shared, seconds);
   return seconds;
 }
-const rigid: Freedom = { modes: ["none"], anything: false, optimizerOnHost: false };
+const rigid: Pick<Freedom, "modes"> = { modes: ["none"] };
 
 /** All kinds that count, at the least of each figure. */
 function poolOf(job: Job, freedom: Freedom, state: StateBytes, kinds: readonly string[]): KindBound {
@@ -489,18 +507,18 @@ function leastGather(shards: LayoutGroup["shards"], ranks: number): LayoutGroup[
 export function groupBound(context: StageContext, group: LayoutGroup, limits: BoundLimits): Bound {
   const { contextLength, parallel: of, schedules, shards } = group;
   const freedom = freedomOf(context);
-  const memo = memoOf(group);
-  memo.state ??= leastState(context, group, freedom.optimizerOnHost);
-  const { state } = memo;
   const job = jobOfDegrees(context, { ...of, ...leastGather(shards, of.data * of.context) }, contextLength);
   const p = job.layout.pipeline;
-  const whole = stackSeconds(job, freedom, state);
+  const whole = stackSeconds(job, freedom);
   let bubble = Number.POSITIVE_INFINITY;
   for (const s of schedules) bubble = Math.min(bubble, bubbleSeconds(job, whole, s));
   const beside = bubble + passSeconds(job) + fixedSeconds(job);
   const floor = whole / p;
   const plain = slack * (job.layout.accumulation * floor + beside);
   if (plain >= limits.stepSeconds) return { stepSeconds: plain, peakBytes: 0 };
+  const memo = memoOf(group);
+  memo.state ??= leastState(context, group, freedom.optimizerOnHost);
+  const { state } = memo;
   const totals = totalsOf(job, state);
   const pool = alike(job, state, freedom);
   const last = headRank(p, schedules);
@@ -527,14 +545,18 @@ export function workBound(context: StageContext, band: LayoutBand): Seconds {
     accumulation: (globalBatch * contextLength * tensor) / (tokens * devices),
   };
   // Parts of sequences: of no use to anybody else.
-  const job = { ...jobOfDegrees(context, { ...parallel, ...micro }, contextLength), cache: new Map() };
+  const job: Job = {
+    ...jobOfDegrees(context, { ...parallel, ...micro }, contextLength),
+    cache: new Map(),
+    known: new Map(),
+  };
   let whole = 0;
   for (const [kind, count] of countsOf(job.shape.stack)) {
     const { time } = layerNumbers(job, kind);
     const block = job.shape.kinds[kind]!.role === "block";
     let more = Number.POSITIVE_INFINITY;
     for (const mode of (block ? freedomOf(context) : rigid).modes)
-      more = Math.min(more, again(job, { kind, mode, ops: [], offloaded: false, count: 1 }).seconds);
+      more = Math.min(more, again(job, partOf(kind, mode)).seconds);
     whole += count * (time.forward + time.backward + more);
   }
   return slack * (job.layout.accumulation * whole + fixedSeconds(job));

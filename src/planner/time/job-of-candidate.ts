@@ -4,7 +4,16 @@ import type { Dtype, Precision } from "../../checker/pipeline.js";
 import { fastDomain } from "../../hardware/index.js";
 import { elementBytes } from "../bytes.js";
 import type { Candidate, StageContext } from "../types.js";
-import type { ExtraPass, Job, LayerCache, Layout, Numeric, Part, RankProfile } from "./job.js";
+import {
+  type ExtraPass,
+  type Job,
+  type LayerCache,
+  type Layout,
+  type Numeric,
+  numbersAt,
+  type Part,
+  type RankProfile,
+} from "./job.js";
 import { type Machine, ratesOf } from "./rates.js";
 import type { ModelShape } from "./shape.js";
 import { shapeOfGraph } from "./shape-of-graph.js";
@@ -194,10 +203,11 @@ export function jobOfCandidate(context: StageContext, candidate: Candidate): Job
 /** Without layers placed: for costs of single layers and for bounds. */
 export function jobOfDegrees(context: StageContext, parallel: Candidate["parallel"], length: number): Job {
   const made = prepare(context);
+  const layout = layoutOf(parallel, length, made.together, made.group);
   return {
     rates: made.rates,
     shape: made.shape,
-    layout: layoutOf(parallel, length, made.together, made.group),
+    layout,
     ranks: [],
     numeric: numeric(context, parallel.shard),
     devices: parallel.data * parallel.tensor * parallel.pipeline * parallel.context,
@@ -205,5 +215,6 @@ export function jobOfDegrees(context: StageContext, parallel: Candidate["paralle
     passes: made.passes,
     logitsCopies: made.logitsCopies,
     cache: made.cache,
+    known: numbersAt(made.cache, layout),
   };
 }

@@ -103,7 +103,7 @@ class Numbers implements LayerNumbers {
 export type LayerCache = Map<number, Map<number, Map<string, LayerNumbers>>>;
 
 /** Numbers by kind of layer for the degrees of a layout. */
-function numbersAt(cache: LayerCache, l: Layout): Map<string, LayerNumbers> {
+export function numbersAt(cache: LayerCache, l: Layout): Map<string, LayerNumbers> {
   const split = ((l.tensor * 2 + (l.sequence ? 1 : 0)) * 65536 + l.context) * 65536 + l.expert;
   let bySize = cache.get(split);
   if (bySize === undefined) {
