@@ -138,16 +138,12 @@ export interface LayoutGroup {
   readonly schedules: readonly Pick<ParallelPlan, "schedule" | "virtual">[];
 }
 
-/** Layouts whose layers do the same work but for communication. */
+/** Layouts whose layers do the same work but for communication: tensor and expert degrees, and tokens a micro-batch and rank. */
 export interface LayoutBand {
-  readonly devices: number;
   readonly contextLength: number;
   readonly globalBatch: number;
-  readonly tensor: number;
-  readonly sequence: boolean;
-  readonly expert: number;
-  /** Of one micro-batch on one rank: micro-batch × sequence length / context degree. */
-  readonly tokens: number;
+  /** One of them. */
+  readonly parallel: ParallelPlan;
 }
 
 /** Implemented by memory/ and time/ (PHYSICS), used by search/ (SEARCH). */

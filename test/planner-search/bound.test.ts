@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { costModel } from "../../src/planner/cost-model.js";
 import type { ParallelPlan, RecomputeLayer } from "../../src/planner/plan.js";
+import { divisors } from "../../src/planner/search/space.js";
 import type { LayoutGroup } from "../../src/planner/types.js";
 import { candidateOf, contextOf, parallel, program } from "../planner-physics/context.js";
 
@@ -80,28 +81,53 @@ it("never above the evaluation, at any capacity that the candidate fits in", () 
   expect(tight).toBeGreaterThan(50);
 });
 
-it("a group's bound is never above that of its members", () => {
+it("a group's bound is never above that of its members, nor a band's above the group's", () => {
   fc.assert(
-    fc.property(candidates, fc.constantFrom(20, 40, 79), ({ context, candidate }, gib) => {
+    fc.property(candidates, fc.constantFrom(20, 40, 79), fc.boolean(), ({ context, candidate }, gib, sharded) => {
       const { parallel: p, count, contextLength, globalBatch } = candidate;
       const ranks = p.data * p.context;
+      const most = Math.floor((context.policy.stack.length - 2) / p.pipeline);
       const group: LayoutGroup = {
         count,
         contextLength,
         globalBatch,
         parallel: p,
-        shards: [
-          { shard: "none", shard_group: 1 },
-          { shard: p.shard, shard_group: p.shard_group },
-          { shard: "zero3", shard_group: ranks },
-        ],
+        shards: sharded
+          ? [
+              { shard: "zero3", shard_group: ranks },
+              ...divisors(ranks).flatMap((n) =>
+                n > 1 && n < ranks ? [{ shard: "hsdp" as const, shard_group: n }] : [],
+              ),
+            ]
+          : [
+              { shard: "none", shard_group: 1 },
+              { shard: p.shard, shard_group: p.shard_group },
+              { shard: "zero3", shard_group: ranks },
+            ],
         schedules: [
           { schedule: p.schedule, virtual: p.virtual },
           ...(p.pipeline === 1 ? [] : [{ schedule: "gpipe" as const, virtual: 1 }]),
+          ...(p.pipeline === 1
+            ? []
+            : Array.from({ length: Math.max(0, most - 1) }, (_, i) => ({
+                schedule: "interleaved" as const,
+                virtual: i + 2,
+              }))),
         ],
       };
       const limits = { ...never, peakBytes: gib * 1024 ** 3 };
       const bound = costModel.groupBound!(context, group, limits);
+      // Without regard to memory, and from the layers' work alone.
+      const quick = costModel.groupBound!(context, group, { ...limits, stepSeconds: 0 }).stepSeconds;
+      expect(quick).toBeLessThanOrEqual(bound.stepSeconds * (1 + 1e-9));
+      const batch = p.data * p.micro_batch * p.accumulation;
+      const work = costModel.workBound!(context, { contextLength, globalBatch: batch, parallel: p });
+      expect(work).toBeLessThanOrEqual(quick * (1 + 1e-9));
+      if (p.data % 2 === 0) {
+        const other = { ...p, context: 2 * p.context, micro_batch: 2 * p.micro_batch, data: p.data / 2 };
+        const same = costModel.workBound!(context, { contextLength, globalBatch: batch, parallel: other });
+        expect(Math.abs(same / work - 1)).toBeLessThan(1e-9);
+      }
       for (const shard of group.shards) {
         for (const schedule of group.schedules) {
           const one = costModel.lowerBound(context, { ...group, parallel: { ...p, ...shard, ...schedule } }, limits);

@@ -46,8 +46,12 @@ function droppedBytes(job: Job, part: Part): number {
 }
 
 /** Micro-batches whose activations a rank holds at once, in units of its own layers. */
-export function inFlight(job: Job, rank: number): number {
-  const { pipeline: p, virtual: v, accumulation: m, schedule } = job.layout;
+export function inFlight(
+  job: Job,
+  rank: number,
+  { schedule, virtual: v }: { readonly schedule: string; readonly virtual: number } = job.layout,
+): number {
+  const { pipeline: p, accumulation: m } = job.layout;
   if (p === 1) return 1;
   if (schedule === "gpipe") return m;
   if (schedule === "zero_bubble") return Math.min(m, p);

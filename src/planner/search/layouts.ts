@@ -125,12 +125,14 @@ export interface Member {
 }
 
 export interface Band extends LayoutBand {
+  readonly sequence: boolean;
+  readonly expert: number;
   readonly members: readonly Member[];
 }
 
 /** Every layout, in bands. */
 export function bandsOf(space: LayoutSpace): Band[] {
-  const { settings, can, globalBatch, contextLength, devices } = space;
+  const { settings, can, globalBatch, contextLength } = space;
   const bands = new Map<string, Band & { readonly members: Member[] }>();
   const known = new Map<number, { readonly list: Schedules; readonly rejected: readonly string[] }>();
   const schedules = (pipeline: number, accumulation: number): Schedules => {
@@ -170,17 +172,10 @@ export function bandsOf(space: LayoutSpace): Band[] {
           const key = `${d.tensor} ${sequence} ${expert} ${tokens}`;
           const band = bands.get(key);
           if (band !== undefined) band.members.push(member);
-          else
-            bands.set(key, {
-              devices,
-              contextLength,
-              globalBatch,
-              tensor: d.tensor,
-              sequence,
-              expert,
-              tokens,
-              members: [member],
-            });
+          else {
+            const parallel = planOf(member, sequence, expert);
+            bands.set(key, { contextLength, globalBatch, parallel, sequence, expert, members: [member] });
+          }
         }
       }
     }
@@ -188,26 +183,30 @@ export function bandsOf(space: LayoutSpace): Band[] {
   return [...bands.values()];
 }
 
-/** A member of a band as a group of its own. */
-export function groupOf(
-  band: Band,
+const planOf = (
   { degrees: d, micro_batch, accumulation, shards, schedules }: Member,
-  count: number,
-) {
-  const parallel: ParallelPlan = {
-    data: d.data,
-    ...shards[0]!,
-    tensor: d.tensor,
-    sequence: band.sequence,
-    pipeline: d.pipeline,
-    ...schedules[0]!,
-    context: d.context,
-    expert: band.expert,
-    micro_batch,
-    accumulation,
-  };
-  const { contextLength, globalBatch } = band;
-  return { count, contextLength, globalBatch, parallel, shards, schedules } satisfies LayoutGroup;
+  sequence: boolean,
+  expert: number,
+): ParallelPlan => ({
+  data: d.data,
+  shard: shards[0]!.shard,
+  shard_group: shards[0]!.shard_group,
+  tensor: d.tensor,
+  sequence,
+  pipeline: d.pipeline,
+  schedule: schedules[0]!.schedule,
+  virtual: schedules[0]!.virtual,
+  context: d.context,
+  expert,
+  micro_batch,
+  accumulation,
+});
+
+/** A member of a band as a group of its own. */
+export function groupOf(band: Band, member: Member, count: number): LayoutGroup {
+  const { contextLength, globalBatch, sequence, expert } = band;
+  const { shards, schedules } = member;
+  return { count, contextLength, globalBatch, parallel: planOf(member, sequence, expert), shards, schedules };
 }
 
 /** Every layout, spelt out. */

@@ -295,11 +295,11 @@ function fillRooms(
   const blockBuffers = leastOf(buffers);
   const blockTemporary = leastOf((n) => n.memory.backwardTemporary);
   const embedded = !(shape.tied && (p === 1 || last !== p - 1));
-  const ways = endsOf(schedules).map((s) => ({ ...job, layout: { ...layout, ...s } }));
+  const ways = endsOf(schedules);
   rooms.reset(p);
   for (let rank = 0; rank < p; rank++) {
     let flight = Number.POSITIVE_INFINITY;
-    for (const way of ways) flight = Math.min(flight, inFlight(way, rank));
+    for (const way of ways) flight = Math.min(flight, inFlight(job, rank, way));
     let fixed = cached + passed * flight;
     let taken = exposed;
     let temporary = blockTemporary;
@@ -536,42 +536,17 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
 
 /** Of all layouts of a band: the layers' own work, without communication, bubbles and updates. */
 export function workBound(context: StageContext, band: LayoutBand): Seconds {
-  const { tensor, sequence, expert, tokens, contextLength, globalBatch, devices } = band;
-  const parallel = { ...plainest, tensor, sequence, expert };
-  const micro = {
-    data: devices / tensor,
-    micro_batch: tokens / contextLength,
-    // Each rank's share of all micro-batches, whatever its pipeline and data degrees are.
-    accumulation: (globalBatch * contextLength * tensor) / (tokens * devices),
-  };
-  // Parts of sequences: of no use to anybody else.
-  const job: Job = {
-    ...jobOfDegrees(context, { ...parallel, ...micro }, contextLength),
-    cache: new Map(),
-    known: new Map(),
-  };
+  const { parallel, contextLength, globalBatch } = band;
+  const job = jobOfDegrees(context, { ...parallel, accumulation: 1 }, contextLength);
   let whole = 0;
   for (const [kind, count] of countsOf(job.shape.stack)) {
     const { time } = layerNumbers(job, kind);
-    const block = job.shape.kinds[kind]!.role === "block";
     let more = Number.POSITIVE_INFINITY;
-    for (const mode of (block ? freedomOf(context) : rigid).modes)
+    for (const mode of (job.shape.kinds[kind]!.role === "block" ? freedomOf(context) : rigid).modes)
       more = Math.min(more, again(job, partOf(kind, mode)).seconds);
     whole += count * (time.forward + time.backward + more);
   }
-  return slack * (job.layout.accumulation * whole + fixedSeconds(job));
+  // Each rank's share of all micro-batches is the same for any pipeline and data degrees.
+  const passes = (globalBatch * job.layout.accumulation) / (parallel.data * parallel.pipeline * parallel.micro_batch);
+  return slack * (passes * whole + fixedSeconds(job));
 }
-const plainest: Candidate["parallel"] = {
-  data: 1,
-  shard: "none",
-  shard_group: 1,
-  tensor: 1,
-  sequence: false,
-  pipeline: 1,
-  schedule: "1f1b",
-  virtual: 1,
-  context: 1,
-  expert: 1,
-  micro_batch: 1,
-  accumulation: 1,
-};

@@ -184,37 +184,43 @@ export function layoutOf(parallel: Candidate["parallel"], length: number, togeth
   };
 }
 
-export function jobOfCandidate(context: StageContext, candidate: Candidate): Job {
-  const made = prepare(context);
-  return {
-    rates: made.rates,
-    shape: made.shape,
-    layout: layoutOf(candidate.parallel, candidate.contextLength, made.together, made.group),
-    ranks: profilesOf(context, candidate),
-    numeric: numeric(context, candidate.parallel.shard),
-    devices: candidate.count * context.instance.accelerators,
-    offload: candidate.offload,
-    passes: made.passes,
-    logitsCopies: made.logitsCopies,
-    cache: made.cache,
-  };
-}
-
-/** Without layers placed: for costs of single layers and for bounds. */
-export function jobOfDegrees(context: StageContext, parallel: Candidate["parallel"], length: number): Job {
+function makeJob(
+  context: StageContext,
+  parallel: Candidate["parallel"],
+  length: number,
+  devices: number,
+  ranks: Job["ranks"],
+  offload: Job["offload"],
+): Job {
   const made = prepare(context);
   const layout = layoutOf(parallel, length, made.together, made.group);
   return {
     rates: made.rates,
     shape: made.shape,
     layout,
-    ranks: [],
+    ranks,
     numeric: numeric(context, parallel.shard),
-    devices: parallel.data * parallel.tensor * parallel.pipeline * parallel.context,
-    offload: "none",
+    devices,
+    offload,
     passes: made.passes,
     logitsCopies: made.logitsCopies,
     cache: made.cache,
     known: numbersAt(made.cache, layout),
   };
 }
+
+export const jobOfCandidate = (context: StageContext, c: Candidate): Job =>
+  makeJob(
+    context,
+    c.parallel,
+    c.contextLength,
+    c.count * context.instance.accelerators,
+    profilesOf(context, c),
+    c.offload,
+  );
+
+const nothing: Job["ranks"] = [];
+
+/** Without layers placed: for costs of single layers and for bounds. */
+export const jobOfDegrees = (context: StageContext, p: Candidate["parallel"], length: number): Job =>
+  makeJob(context, p, length, p.data * p.tensor * p.pipeline * p.context, nothing, "none");
