@@ -1,9 +1,9 @@
 /** axolotl's YAML (https://docs.axolotl.ai/docs/config-reference.html, read 2026-11 from memory of 0.8 to 0.12). */
-import { parse } from "yaml";
 import { dataset, lora, optimizerKind, optimizerText, scheduleKind } from "./common.js";
 import { isRecord, Keys } from "./keys.js";
 import type { DatasetDraft, Draft, Entries, Importer } from "./types.js";
 import { quoted } from "./write.js";
+import { yaml } from "./yaml.js";
 
 const silent =
   /^(wandb|mlflow|comet|hub_|swanlab)\w*$|^(output_dir|dataset_prepared_path|tokenizer_type|model_type|trust_remote_code|logging_steps|strict|debug|plugins|flash_attention|sdp_attention|xformers_attention|group_by_length|pad_to_sequence_len|tf32|save_safetensors|save_total_limit|load_in_8bit|load_in_4bit|special_tokens|tokens|resume_from_checkpoint|auto_resume_from_checkpoints|gradient_checkpointing_kwargs|torch_compile|liger_\w+|dataloader_\w+|eval_sample_packing|eval_batch_size|dataset_processes|is_llama_derived_model|is_mistral_derived_model|ddp_\w+|local_rank|early_stopping_patience|lora_model_dir|lora_(mlp|qkv|o)_kernel|eval_table_size|eval_max_new_tokens|low_cpu_mem_usage|use_tensorboard|saves_per_epoch|evals_per_epoch|s2_attention|bnb_config_kwargs|lora_modules_to_save|remove_unused_columns|tokenizer_config|base_model_config|processor_type)$/;
@@ -16,7 +16,7 @@ export const axolotl: Importer = {
   detects: ({ text }) =>
     /^base_model\s*:/m.test(text) && /^(datasets|pretraining_dataset|micro_batch_size|sequence_len)\s*:/m.test(text),
   read(source, _host, diagnostics) {
-    const json: unknown = parse(source.text, { merge: true });
+    const json: unknown = yaml(source.text);
     if (!isRecord(json)) return undefined;
     const k = new Keys(json, source.path, diagnostics);
     const rl = k.text("rl");

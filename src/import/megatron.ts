@@ -1,11 +1,11 @@
 /** Megatron-LM's arguments: a launch script, a file of arguments, or YAML of arguments by name (Megatron-LM core 0.13). */
-import { parse } from "yaml";
 import type { FieldValue, ModelFields } from "../model/index.js";
 import { given, whole } from "./axolotl.js";
 import { dataset, optimizerKind, optimizerText, scheduleKind } from "./common.js";
 import { isRecord, Keys } from "./keys.js";
 import { options } from "./shell.js";
 import type { DatasetDraft, Draft, Importer } from "./types.js";
+import { yaml } from "./yaml.js";
 
 const silent =
   /^(log_\w+|tensorboard_\w+|wandb_\w+|save|load|tokenizer_\w+|vocab_file|merge_file|use_mcore_models|transformer_impl|attention_backend|use_flash_attn|distributed_\w+|overlap_\w+|no_load_\w+|no_save_\w+|num_workers|dataloader_type|data_cache_path|ckpt_format|async_save|eval_iters|num_dataset_builder_threads|nproc_per_node|nnodes|node_rank|master_addr|master_port|rdzv_\w+|use_checkpoint_\w+|attention_softmax_in_fp32|accumulate_allreduce_grads_in_fp32|no_\w*fusion|cross_entropy_\w+|moe_grouped_gemm|moe_token_dispatcher_type|moe_permute_fusion|moe_router_dtype|manual_gc\w*|make_vocab_size_divisible_by|init_method_std|lr_decay_iters|lr_decay_samples|exit_\w+|use_legacy_models|finetune|mock_data|timing_\w+|distributed_timeout_minutes|cache_dir|use_distributed_optimizer|group_query_attention|no_masked_softmax_fusion|attention_dropout|bf16|check_for_nan_in_loss_and_grad|enable_experimental|dist_ckpt_\w+|use_pytorch_profiler|profile\w*)$/;
@@ -17,9 +17,9 @@ export const megatron: Importer = {
     /--num[-_]layers\b/.test(text) ||
     (/^num_layers\s*:/m.test(text) && /^(ffn_hidden_size|micro_batch_size|train_iters)\s*:/m.test(text)),
   read(source, _host, diagnostics) {
-    const yaml: unknown = /--num[-_]layers\b/.test(source.text) ? options(source.text) : parse(source.text);
-    if (!isRecord(yaml)) return undefined;
-    const k = new Keys(yaml, source.path, diagnostics);
+    const parsed: unknown = /--num[-_]layers\b/.test(source.text) ? options(source.text) : yaml(source.text);
+    if (!isRecord(parsed)) return undefined;
+    const k = new Keys(parsed, source.path, diagnostics);
     const iterations = k.number("train_iters");
     const samples = k.number("train_samples");
     const decay = k.number("lr_wsd_decay_iters");

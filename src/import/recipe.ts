@@ -1,10 +1,10 @@
 /** SageMaker HyperPod recipes: `recipes_collection/recipes/*.yaml` of sagemaker-hyperpod-recipes 1.x. */
-import { parse } from "yaml";
 import type { FieldValue, ModelFields } from "../model/index.js";
 import { given, whole } from "./axolotl.js";
 import { dataset, lora, optimizerKind, optimizerText, scheduleKind } from "./common.js";
 import { flatten, isRecord, Keys } from "./keys.js";
 import type { DatasetDraft, Draft, Importer } from "./types.js";
+import { yaml } from "./yaml.js";
 
 const silent =
   /^(run\.|exp_manager\.(?!checkpoint_callback_params)|display_name|hydra|defaults|trainer\.(accelerator|precision|log_every_n_steps|val_check_interval|limit_val_batches|enable_\w+|max_epochs|logger|use_distributed_sampler)|use_smp_model$|distributed_backend$|model\.(val_batch_size|model_type|log_\w+|delayed_param|offload_activations|nccl_\w+|moe_\w*backend|do_finetune|initializer_range|layernorm_epsilon|precision\.|tokenizer\w*|use_flash_attention|grad_scale\w*|fused_\w+|transformer_engine|num_workers|sync_referenced|dpo\.|seed|save_\w+|checkpoint_\w+|multi_modal|rubik\w*|hf_access_token|activation_loading_horizon|llama_reference_implementation|seq_length_interpolation_factor|data\.(data_impl|use_synthetic_data|num_workers|dataset_type|zipped_data|val_dir)|use_smp_model|lr_decay_iters|hf_model_name_or_path)|cluster\.|container|git\.|base_results_dir|env_vars|launcher|recipes\.?$|cluster_type|instance_type)/;
@@ -23,7 +23,7 @@ export const recipe: Importer = {
   title: "a HyperPod recipe",
   detects: ({ text }) => /^run\s*:/m.test(text) && /^trainer\s*:/m.test(text) && /^model\s*:/m.test(text),
   read(source, _host, diagnostics) {
-    const json: unknown = parse(source.text);
+    const json: unknown = yaml(source.text);
     if (!isRecord(json)) return undefined;
     const k = new Keys(flatten(json), source.path, diagnostics);
     const m = (key: string): string => `model.${key}`;

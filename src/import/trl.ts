@@ -1,11 +1,11 @@
 /** Arguments of TRL's scripts (sft, dpo, grpo, gkd; TRL 0.2x to 1.x): a command line, or the YAML of `--config`. */
-import { parse } from "yaml";
 import { given, id, whole } from "./axolotl.js";
 import { dataset, lora, optimizerKind, optimizerText, scheduleKind } from "./common.js";
 import { isRecord, Keys } from "./keys.js";
 import { options } from "./shell.js";
 import type { Draft, Entries, Importer } from "./types.js";
 import { quoted } from "./write.js";
+import { yaml } from "./yaml.js";
 
 const silent =
   /^(output_dir|overwrite_output_dir|report_to|logging_\w+|push_to_hub\w*|hub_\w+|run_name|save_strategy|save_total_limit|eval_strategy|evaluation_strategy|dataset_config|dataset_train_split|dataset_num_proc|trust_remote_code|attn_implementation|torch_dtype|dtype|gradient_checkpointing_kwargs|config_file|num_processes|num_machines|machine_rank|main_process_\w+|nproc_per_node|nnodes|dataloader_\w+|(no_)?remove_unused_columns|ddp_\w+|load_in_4bit|load_in_8bit|use_peft|lora_task_type|bnb_4bit_\w+|tf32|use_vllm|vllm_\w+|log_completions|do_eval|do_train|use_liger_kernel|per_device_eval_batch_size|eval_accumulation_steps|config|model_revision|chat_template_path|eos_token|pad_token|max_prompt_length|dataset_streaming)$/;
@@ -18,7 +18,7 @@ export const trl: Importer = {
   detects: ({ text }) => /(--|^)model_name_or_path\b/m.test(text) || /\btrl\s+(sft|dpo|grpo|gkd)\b/.test(text),
   read(source, _host, diagnostics) {
     const command = /--model_name_or_path\b|\btrl\s+\w+\s+--/.test(source.text);
-    const json: unknown = command ? options(source.text) : parse(source.text);
+    const json: unknown = command ? options(source.text) : yaml(source.text);
     if (!isRecord(json)) return undefined;
     const k = new Keys(json, source.path, diagnostics);
     const kind = kindOf(source.text, json);

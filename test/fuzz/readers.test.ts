@@ -1,11 +1,14 @@
 /** A short run of the long fuzzer (`npm run fuzz`): the same seed, the same inputs. */
-import { expect, it } from "vitest";
+import { rmSync } from "node:fs";
+import { afterAll, expect, it } from "vitest";
 import { mutator } from "./long/mutate.js";
-import { targets } from "./long/targets.js";
+import { scratch, targets } from "./long/targets/index.js";
+
+afterAll(() => rmSync(scratch(), { recursive: true, force: true }));
 
 // The Parquet target ended the whole process within a few hundred inputs before strays were caught (src/runtime/data/rows.ts).
-it.each(targets)("$name", async ({ name, seeds, run }) => {
-  const next = mutator(seeds, 7);
+it.each(targets)("$name", async ({ name, seeds, run, json }) => {
+  const next = mutator(seeds, 7, json);
   for (let i = 0; i < 400; i++) {
     const input = next();
     try {

@@ -1,11 +1,11 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import type { Plan, StagePlan } from "../../planner/plan.js";
 import { describeLayout } from "../../report/terminal/plan.js";
 import { formatBytes, formatPercent, formatSeconds, formatUsd } from "../../units/index.js";
 import { examples } from "../help.js";
 import { collect } from "../load.js";
-import { answer, answerJson, usage } from "../output.js";
+import { answer, answerJson } from "../output.js";
+import { readPlan } from "../plan/input.js";
 import { makePlan } from "../plan/make.js";
 import { table } from "../tables.js";
 
@@ -18,12 +18,7 @@ interface Row {
 }
 
 async function planOf(file: string, set: readonly string[] | undefined): Promise<Plan> {
-  if (!file.endsWith(".json")) return (await makePlan(file, set === undefined ? {} : { set }, true)).plan;
-  try {
-    return JSON.parse(readFileSync(file, "utf8")) as Plan;
-  } catch {
-    throw usage(`cannot read a plan from ${file}`);
-  }
+  return file.endsWith(".json") ? readPlan(file) : (await makePlan(file, set === undefined ? {} : { set }, true)).plan;
 }
 
 /** What differs, stage by stage; stages are matched by name. */

@@ -87,7 +87,7 @@ function modelOf(plan: Plan, name: string): ModelSpec | undefined {
   return models[name] ?? models[stages.find((s) => s.name === name)?.model.value ?? ""];
 }
 
-/** Throws where the plan contradicts its own pipeline (our bug, or a plan edited by hand and caught by its hash). */
+/** Throws where the plan contradicts its own pipeline: our bug, since a plan file is checked for it when it is read. */
 export function viewStage(plan: Plan, index: number): StageView {
   const { pipeline } = plan;
   const stage = need(plan.stages[index], `stage ${index}`);

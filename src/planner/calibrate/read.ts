@@ -14,6 +14,7 @@ export function readCalibration(text: string): CalibrationFile | { readonly prob
     return { problem: "is not a calibration (schema llmp.calibration/1, as llmp calibrate writes it)" };
   const numbers = ["timeFactor", "memoryOffsetBytes", "memoryFactor", "rows"] as const;
   for (const [i, s] of file.stacks.entries()) {
+    if (typeof s !== "object" || s === null) return { problem: `stack ${i + 1} is not an object` };
     const bad = numbers.find((k) => typeof s[k] !== "number" || !Number.isFinite(s[k]));
     if (bad !== undefined || typeof s.engine !== "string" || typeof s.accelerator !== "string")
       return { problem: `stack ${i + 1} lacks ${bad ?? "engine or accelerator"}` };

@@ -33,13 +33,19 @@ export function chatRenderer(tokenizer: TextTokenizer): ChatRenderer {
     pad_token: name(tokenizer.pad),
   };
 
-  const render = (messages: readonly ChatMessage[], options: { generationPrompt?: boolean } = {}): string =>
-    template.render({
-      ...globals,
-      messages: messages.map((m) => ({ ...m })),
-      add_generation_prompt: options.generationPrompt === true,
-      tools: null,
-    });
+  const render = (messages: readonly ChatMessage[], options: { generationPrompt?: boolean } = {}): string => {
+    try {
+      return template.render({
+        ...globals,
+        messages: messages.map((m) => ({ ...m })),
+        add_generation_prompt: options.generationPrompt === true,
+        tools: null,
+      });
+    } catch (error) {
+      // The template's own `raise_exception`, or a mistake in it that shows at this conversation.
+      return fail(runCodes.report("LLMP6102", undefined, { why: (error as Error).message }));
+    }
+  };
 
   const parts = (messages: readonly ChatMessage[]): readonly ChatPart[] => {
     const whole = render(messages);

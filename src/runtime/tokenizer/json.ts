@@ -37,15 +37,19 @@ export async function jsonTokenizer(source: TokenizerJsonSource): Promise<TextTo
     added_tokens?: readonly { content: string; id: number; special?: boolean }[];
     model?: unknown;
   };
-  if (typeof parsed !== "object" || parsed === null || parsed.model === undefined)
-    fail(runCodes.report("LLMP6101", undefined, { path: source.path, why: "it has no `model`" }));
+  const refuse = (why: string): never => fail(runCodes.report("LLMP6101", undefined, { path: source.path, why }));
+  if (typeof parsed !== "object" || parsed === null || parsed.model === undefined) refuse("it has no `model`");
+  const strange = strangeId(parsed);
+  if (strange !== undefined) refuse(strange);
   const config =
     source.config === undefined ? {} : (parseJson(source.config, "tokenizer_config.json") as TokenizerConfig);
   let inner: InstanceType<typeof Tokenizer>;
   try {
     inner = new Tokenizer(parsed, { clean_up_tokenization_spaces: false, ...config });
+    // Parts of the pipeline that are spoilt fail at their first text.
+    inner.decode(inner.encode("a", { add_special_tokens: false }).ids);
   } catch (error) {
-    fail(runCodes.report("LLMP6101", undefined, { path: source.path, why: (error as Error).message }));
+    return refuse((error as Error).message);
   }
   const special = (named: unknown, usual: readonly string[]): number | undefined => {
     const text = tokenText(named) ?? usual.find((t) => inner.token_to_id(t) !== undefined);
@@ -88,6 +92,24 @@ export async function jsonTokenizer(source: TokenizerJsonSource): Promise<TextTo
       };
     },
   };
+}
+
+/** More tokens than any vocabulary has. */
+const mostTokens = 1 << 24;
+
+/** The reader makes a list as long as the largest id: one of 2^31 would never end. (Found by fuzzing.) */
+function strangeId(json: { readonly added_tokens?: unknown; readonly model?: unknown }): string | undefined {
+  const sound = (id: unknown): boolean => typeof id === "number" && Number.isInteger(id) && id >= 0 && id < mostTokens;
+  const { vocab } = (json.model ?? {}) as { readonly vocab?: unknown };
+  if (typeof vocab === "object" && vocab !== null && !Array.isArray(vocab))
+    for (const [token, id] of Object.entries(vocab))
+      if (!sound(id)) return `token ${JSON.stringify(token)} has the id ${JSON.stringify(id)}`;
+  if (json.added_tokens === undefined) return undefined;
+  if (!Array.isArray(json.added_tokens)) return "its added_tokens are not a list";
+  for (const token of json.added_tokens as readonly ({ readonly id?: unknown; readonly content?: unknown } | null)[])
+    if (!sound(token?.id) || typeof token?.content !== "string")
+      return `added token ${JSON.stringify(token)} has no content and id`;
+  return undefined;
 }
 
 function chatTemplateOf(value: unknown): string | undefined {

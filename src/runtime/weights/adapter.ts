@@ -137,28 +137,7 @@ export async function readAdapter(folder: string): Promise<{ lora: NamedTensor[]
   const file = join(folder, "adapter_config.json");
   if (!existsSync(file))
     fail(runCodes.report("LLMP6205", undefined, { path: folder, why: "it has no adapter_config.json" }));
-  const config = JSON.parse(readFileSync(file, "utf8")) as {
-    peft_type?: string;
-    r?: number;
-    lora_alpha?: number;
-    use_dora?: boolean;
-    use_rslora?: boolean;
-    rank_pattern?: Readonly<Record<string, number>>;
-    alpha_pattern?: Readonly<Record<string, number>>;
-  };
-  if (
-    config.peft_type !== "LORA" ||
-    config.use_dora === true ||
-    config.use_rslora === true ||
-    config.r === undefined ||
-    config.lora_alpha === undefined
-  )
-    fail(
-      runCodes.report("LLMP6205", undefined, {
-        path: folder,
-        why: `it is ${config.use_dora === true ? "DoRA" : config.use_rslora === true ? "rank-stabilised LoRA" : config.peft_type}, not plain LoRA`,
-      }),
-    );
+  const config = adapterConfig(readFileSync(file, "utf8"), folder);
   const store = openWeights(join(folder, "adapter_model.safetensors"));
   const lora: NamedTensor[] = [];
   for (const name of store.names()) {
@@ -167,21 +146,54 @@ export async function readAdapter(folder: string): Promise<{ lora: NamedTensor[]
       lora.push(ownScale({ ...tensor, name: name.replace(/^base_model\.model\./, "") }, config));
   }
   await store.close();
-  return { lora, rank: config.r as number, alpha: config.lora_alpha as number };
+  return { lora, rank: config.r, alpha: config.lora_alpha };
 }
 
 interface Scales {
-  readonly r?: number;
-  readonly lora_alpha?: number;
-  readonly rank_pattern?: Readonly<Record<string, number>>;
-  readonly alpha_pattern?: Readonly<Record<string, number>>;
+  readonly r: number;
+  readonly lora_alpha: number;
+  readonly rank_pattern: Readonly<Record<string, number>>;
+  readonly alpha_pattern: Readonly<Record<string, number>>;
+}
+
+/** What scales the weights in an `adapter_config.json`, which comes from anywhere. */
+function adapterConfig(text: string, folder: string): Scales {
+  const refuse = (why: string): never => fail(runCodes.report("LLMP6205", undefined, { path: folder, why }));
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    refuse(`adapter_config.json: ${(error as Error).message}`);
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    refuse("adapter_config.json is not a JSON object");
+  const config = json as Readonly<Record<string, unknown>>;
+  if (config.use_dora === true) refuse("it is DoRA, not plain LoRA");
+  if (config.use_rslora === true) refuse("it is rank-stabilised LoRA, not plain LoRA");
+  if (config.peft_type !== "LORA") refuse(`it is ${JSON.stringify(config.peft_type) ?? "of no kind"}, not plain LoRA`);
+  const size = (value: unknown, what: string): number =>
+    typeof value === "number" && Number.isFinite(value) && value > 0
+      ? value
+      : refuse(`${what} of adapter_config.json is not a number above 0`);
+  const pattern = (key: string): Readonly<Record<string, number>> => {
+    const given = config[key] ?? {};
+    if (typeof given !== "object" || Array.isArray(given))
+      return refuse(`${key} of adapter_config.json is not an object`);
+    return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, size(value, `${key} of ${name}`)]));
+  };
+  return {
+    r: size(config.r, "r"),
+    lora_alpha: size(config.lora_alpha, "lora_alpha"),
+    rank_pattern: pattern("rank_pattern"),
+    alpha_pattern: pattern("alpha_pattern"),
+  };
 }
 
 /** Modules with a rank or alpha of their own: their B takes the difference in, so that one scale fits all. */
 function ownScale(tensor: NamedTensor, config: Scales): NamedTensor {
   const [, module = "", side = ""] = loraName.exec(tensor.name) ?? [];
-  const { r = 1, lora_alpha: alpha = 1 } = config;
-  const of = (pattern: Readonly<Record<string, number>> = {}, otherwise: number): number =>
+  const { r, lora_alpha: alpha } = config;
+  const of = (pattern: Readonly<Record<string, number>>, otherwise: number): number =>
     Object.entries(pattern).find(([name]) => module === name || module.endsWith(`.${name}`))?.[1] ?? otherwise;
   const factor = of(config.alpha_pattern, alpha) / of(config.rank_pattern, r) / (alpha / r);
   return side !== "B" || factor === 1 ? tensor : { ...tensor, values: tensor.values.map((v) => v * factor) };

@@ -1,3 +1,5 @@
+import { mutateJson } from "./mutate-json.js";
+
 /** Random edits of seeds: cut, doubled, swapped and spliced pieces, flipped bits, and words that readers stumble over. */
 const words = [
   "{",
@@ -54,7 +56,7 @@ const words = [
   "let a = a\n",
 ].map((w) => new TextEncoder().encode(w));
 
-export function mutator(seeds: readonly Uint8Array[], seed: number): () => Uint8Array {
+export function mutator(seeds: readonly Uint8Array[], seed: number, json = false): () => Uint8Array {
   let state = seed >>> 0 || 1;
   /** xorshift32: the same seed, the same inputs. */
   const random = (below: number): number => {
@@ -103,6 +105,7 @@ export function mutator(seeds: readonly Uint8Array[], seed: number): () => Uint8
   ];
   return () => {
     let input = pick(seeds);
+    if (json && random(3) > 0) return mutateJson(input, random);
     for (let left = 1 + random(5); left > 0; left--) input = pick(edits)(input);
     return input;
   };
