@@ -10,4 +10,5 @@ export { run as runCodes } from "./codes/run.js";
 export { units as unitCodes } from "./codes/units.js";
 export { type CodeSpec, type Details, define } from "./define.js";
 export * from "./diagnostic.js";
+export { RunFailure } from "./failure.js";
 export { nearest } from "./nearest.js";

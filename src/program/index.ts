@@ -5,6 +5,7 @@ export { Decoder } from "./decode.js";
 export { formats } from "./formats.js";
 export { type Fp8Recipe, fp8Recipes, quantise, roundValue } from "./fp8.js";
 export { headOf, splitHead } from "./head.js";
+export { checkIds, type IdKind, rangeOf } from "./ids.js";
 export { type LayerSaved, layerBackward, layerForward } from "./layer.js";
 export { type DryRun, dryRun } from "./measure.js";
 export { Meter } from "./meter.js";

@@ -1,5 +1,6 @@
 /** What every backend's algebra must do, op by op, forward and backward, against float64 by the definitions. */
 import { beforeAll, describe, expect, it } from "vitest";
+import { RunFailure } from "../../src/diagnostics/index.js";
 import {
   type ActivationKind,
   type Algebra,
@@ -148,6 +149,41 @@ export function contract(start: () => Promise<Backend>, tolerance = 2e-5): void 
         for (let j = 0; j < 3; j++) expected[3 * id + j] = expected[3 * id + j]! + dv[3 * i + j]!;
       });
       close(values(dw), expected);
+    });
+  });
+
+  describe("ids outside their table are an error, and nothing is made", () => {
+    const fails = (what: string, work: () => void): void =>
+      check(what, () => {
+        const bytes = backend.meter.bytes;
+        let failure: unknown;
+        try {
+          work();
+        } catch (error) {
+          failure = error;
+        }
+        expect(failure).toBeInstanceOf(RunFailure);
+        expect((failure as RunFailure).diagnostic.code).toBe("LLMP6009");
+        for (const x of made) algebra.free(x);
+        made.length = 0;
+        expect(backend.meter.bytes).toBeLessThanOrEqual(bytes);
+      });
+    for (const id of [6, -1, 2 ** 30])
+      fails(`embedding of ${id}`, () => {
+        const [w] = put(1, [6, 3]);
+        algebra.embedding(w, ints([2, id], [2]));
+      });
+    for (const id of [11, -1])
+      fails(`cross-entropy of ${id}, also in a part of the rows`, () => {
+        const [logits] = put(1, [2, 11]);
+        const [weights] = put(2, [2]);
+        algebra.crossEntropy(logits, own(algebra.rows(ints([3, 0, id], [3]), 1, 2)), weights, 1, true);
+      });
+    fails("a rotary position beyond its tables", () => {
+      const [x] = put(1, [2, 4]);
+      const [cos] = put(2, [5, 2]);
+      const spec: RopeSpec = { heads: 1, dim: 4, start: 0, rotary: 4, interleaved: false };
+      algebra.rope(x, cos, cos, ints([4, 5], [2]), spec, 1);
     });
   });
 

@@ -50,6 +50,12 @@ export const run = define({
     message: "backend {backend} stopped: {why}",
     since: "0.3",
   },
+  LLMP6009: {
+    severity: "error",
+    title: "An id is outside its table",
+    message: "{what} {id} is outside a table of {rows} rows",
+    since: "0.3",
+  },
   LLMP6020: {
     severity: "error",
     title: "A backend cannot be installed",

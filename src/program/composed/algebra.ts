@@ -10,6 +10,7 @@ import type {
   RopeSpec,
   RoundFormat,
 } from "../algebra.js";
+import { checkIds, type IdKind, type IdRange, rangeOf } from "../ids.js";
 import { Meter } from "../meter.js";
 import type { Primitives } from "../primitives.js";
 import { attend, attendBackward } from "./attention.js";
@@ -26,6 +27,8 @@ interface Held<P> {
 interface Data<P> {
   held: Held<P> | undefined;
   handles: number;
+  /** Of ids. */
+  readonly range?: IdRange | undefined;
 }
 export interface Cell<P> {
   readonly data: Data<P>;
@@ -95,11 +98,12 @@ export class ComposedAlgebra<P> implements Algebra<Cell<P>> {
   private copy(x: Cell<P>): Cell<P> {
     const { held } = x.data;
     if (held !== undefined) held.holders++;
-    return { data: { held, handles: 1 }, shape: x.shape };
+    return { data: { held, handles: 1, range: x.data.range }, shape: x.shape };
   }
   rows(x: Cell<P>, first: number, rows: number): Cell<P> {
     if (first === 0 && rows === x.shape[0]) return this.copy(x);
-    return this.make([rows, ...x.shape.slice(1)], (f) => f.slice(this.get(f, x), 0, first, rows));
+    const part = this.make([rows, ...x.shape.slice(1)], (f) => f.slice(this.get(f, x), 0, first, rows));
+    return { ...part, data: { ...part.data, range: x.data.range } };
   }
   putRows(into: Cell<P>, x: Cell<P>, first: number): void {
     const [rows] = x.shape as [number];
@@ -133,7 +137,8 @@ export class ComposedAlgebra<P> implements Algebra<Cell<P>> {
     return this.make(shape, (f) => f.floats(values, shape));
   }
   ints(values: Int32Array, shape: readonly number[]): Cell<P> {
-    return this.make(shape, (f) => f.own(this.on.ints(values, shape)));
+    const made = this.make(shape, (f) => f.own(this.on.ints(values, shape)));
+    return { ...made, data: { ...made.data, range: rangeOf(values) } };
   }
   matmul(a: Cell<P>, b: Cell<P>, ta: boolean, tb: boolean): Cell<P> {
     const shape = [a.shape[ta ? 1 : 0]!, b.shape[tb ? 0 : 1]!];
@@ -248,6 +253,7 @@ export class ComposedAlgebra<P> implements Algebra<Cell<P>> {
     });
   }
   rope(x: Cell<P>, cos: Cell<P>, sin: Cell<P>, positions: Cell<P>, spec: RopeSpec, sign: 1 | -1): Cell<P> {
+    this.check("position", positions, cos.shape[0]!);
     return this.make(x.shape, (f) =>
       rotated(f, this.get(f, x), this.get(f, cos), this.get(f, sin), this.get(f, positions), spec, sign),
     );
@@ -287,7 +293,11 @@ export class ComposedAlgebra<P> implements Algebra<Cell<P>> {
       ] as const;
     });
   }
+  private check(what: IdKind, ids: Cell<P>, rows: number): void {
+    if (ids.data.range !== undefined) checkIds(what, ids.data.range, rows);
+  }
   embedding(w: Cell<P>, ids: Cell<P>): Cell<P> {
+    this.check("id", ids, w.shape[0]!);
     const n = count(ids.shape);
     return this.make([n, w.shape[1]!], (f) => f.own(this.on.gather(this.get(f, w), this.get(f, ids, [n]))));
   }
@@ -298,6 +308,7 @@ export class ComposedAlgebra<P> implements Algebra<Cell<P>> {
   }
   crossEntropy(logits: Cell<P>, targets: Cell<P>, weights: Cell<P>, scale: number, gradient: boolean): Cell<P> {
     const [rows, vocab] = logits.shape as [number, number];
+    this.check("target id", targets, vocab);
     return this.make([rows], (f) => {
       const x = this.get(f, logits);
       const ids = this.get(f, targets, [rows]);

@@ -3,6 +3,7 @@ import type { LayerKind, ModelGraph } from "../../model/graph.js";
 import type { RecomputeLayer } from "../../planner/plan.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
 import { headLoss, headOf, nextToken } from "../head.js";
+import { checkIds, rangeOf } from "../ids.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "../layer.js";
 import { layerNumbers, type MicroBatch, weightKey } from "../model.js";
 import type { OpContext } from "../ops/index.js";
@@ -139,6 +140,8 @@ export class Rank<T> {
   #put(b: HostBatch): Put<T> {
     const { parallel, at } = this.input.layout;
     const { sequences } = b;
+    // An id that no rank has would be a row of zeros everywhere.
+    for (const ids of [b.tokens, b.targets]) checkIds("id", rangeOf(ids), this.input.graph.vocab);
     const length = b.length / parallel.context;
     const first = at.context * length;
     const floats = (x: Float32Array | Int32Array, from: number): Float32Array =>

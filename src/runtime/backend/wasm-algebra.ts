@@ -12,7 +12,7 @@ import type {
   RopeSpec,
   RoundFormat,
 } from "../../program/index.js";
-import { attentionScratch } from "../../program/index.js";
+import { attentionScratch, checkIds, rangeOf } from "../../program/index.js";
 import type { Kernels } from "../kernels/index.js";
 import type { WasmMemory } from "./wasm-memory.js";
 
@@ -189,6 +189,7 @@ export class WasmAlgebra implements Algebra<Tensor> {
     return dx;
   }
   rope(x: Tensor, cos: Tensor, sin: Tensor, positions: Tensor, s: RopeSpec, sign: 1 | -1): Tensor {
+    checkIds("position", rangeOf(this.memory.ints(positions)), cos.shape[0]!);
     const y = this.make(x.shape);
     this.k.rope(
       ...([this.at(x), this.at(y), this.at(cos), this.at(sin), this.at(positions), positions.size] as const),
@@ -238,7 +239,8 @@ export class WasmAlgebra implements Algebra<Tensor> {
     return [dq, dk, dv];
   }
   embedding(w: Tensor, ids: Tensor): Tensor {
-    const dim = w.shape[1]!;
+    const [rows, dim] = w.shape as [number, number];
+    checkIds("id", rangeOf(this.memory.ints(ids)), rows);
     const y = this.make([ids.size, dim]);
     const table = this.memory.floats(w);
     const out = this.memory.floats(y);
@@ -254,6 +256,7 @@ export class WasmAlgebra implements Algebra<Tensor> {
   }
   crossEntropy(logits: Tensor, targets: Tensor, weights: Tensor, scale: number, gradient: boolean): Tensor {
     const [rows, vocab] = logits.shape as [number, number];
+    checkIds("target id", rangeOf(this.memory.ints(targets)), vocab);
     const losses = this.make([rows]);
     this.k.crossEntropy(
       ...([this.at(logits), this.at(targets), this.at(weights), this.at(losses), rows, vocab] as const),
