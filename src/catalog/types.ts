@@ -3,9 +3,16 @@ import type { FieldSpec } from "../units/index.js";
 
 /** One pass of one model copy within an optimizer step of an objective. */
 export interface ModelPass {
+  /** What it is called in plans: `update`, `teacher`, `reference`, `rollout`, `reward`, `old_log_probs`. */
+  readonly phase: string;
   /** Which weights: the trained policy/student, a frozen reference, a frozen teacher. */
   readonly model: "policy" | "reference" | "teacher";
-  readonly kind: "train" | "forward" | "generate";
+  /** `reward`: no model runs. */
+  readonly kind: "train" | "forward" | "generate" | "reward";
+  /** Runs while the activations of the trained model are held. */
+  readonly beside?: true;
+  /** Only where samples are used for several updates, or the engine always does it. */
+  readonly only?: "reused";
   /** Sequences per sample of the batch (DPO: 2, chosen and rejected; GRPO: the group size, given by an option). */
   readonly sequences: number | { readonly option: string };
 }
@@ -136,6 +143,22 @@ export interface StackActivations {
   readonly score: number;
 }
 
+/** How an engine generates answers to learn from. */
+export interface RolloutTraits {
+  /** `weights`: with the training weights, gathered where they are sharded; `server`: a serving engine with a copy of its own. */
+  readonly kind: "weights" | "server";
+  /** Keys and values of MLA are cached per head, or as the latent that they are made from. */
+  readonly cache: "expanded" | "latent";
+  /** Seconds of launches for each layer and token. */
+  readonly layerSeconds: number;
+  /** Tokens of prompts in one pass; absent: all of them. */
+  readonly prefillTokens?: number;
+  /** Of the device's memory, what a server takes for its weights and caches. */
+  readonly memoryShare?: number;
+  /** Log-probabilities of the samples are computed again even where each is used once. */
+  readonly oldLogProbs?: true;
+}
+
 /** What an engine can run; the planner never chooses what its engine cannot. `true`/`false`, or the allowed values. */
 export interface EngineCapabilities {
   /** Providers of clusters on which it is started (`local`: through torchrun on this machine). Absent: all. */
@@ -160,6 +183,8 @@ export interface EngineCapabilities {
   readonly mixSchedule: "native" | "prepared" | "phases" | "none";
   /** Other things that a stage may ask for and this engine has not (`schedule.wsd`, `llama.tied_embeddings`, `freeze`). */
   readonly lacks?: readonly string[];
+  /** How it generates, where it has objectives that do. */
+  readonly rollout?: RolloutTraits;
   /** Why not, for the answers "no": key → reason with source. */
   readonly because: Readonly<Record<string, string>>;
 }

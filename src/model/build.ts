@@ -4,6 +4,7 @@ import { attention } from "./blocks/attention.js";
 import { mlp, moe } from "./blocks/mlp.js";
 import { type BuildOptions, LayerBuilder } from "./builder.js";
 import type { LayerKind, ModelGraph, WeightSpec } from "./graph.js";
+import { cacheOf } from "./objective.js";
 
 export function buildGraph(m: ModelSpec, options: BuildOptions = {}): ModelGraph {
   const kinds: Record<string, LayerKind> = { embedding: embedding(m, options) };
@@ -30,8 +31,7 @@ export function buildGraph(m: ModelSpec, options: BuildOptions = {}): ModelGraph
       active += size * (w.copies > 1 ? Math.min(w.copies, m.moe?.expertsPerToken.value ?? 1) : 1);
     }
   }
-  const kvWidth =
-    m.mla === undefined ? 2 * m.kvHeads.value * m.headDim.value : m.mla.kvRank.value + m.mla.ropeHeadDim.value;
+  const cached = stack.reduce((sum, id) => sum + cacheOf(kinds[id]!, "latent").elements, 0);
   return {
     schema: "llmp.graph/1",
     model: m.name,
@@ -41,7 +41,7 @@ export function buildGraph(m: ModelSpec, options: BuildOptions = {}): ModelGraph
     parameters,
     activeParameters: active,
     trainableParameters: trainable,
-    kvBytesPerToken: 2 * kvWidth * m.layers.value,
+    kvBytesPerToken: 2 * cached,
     hidden: m.hidden.value,
     vocab: m.vocab.value,
   };

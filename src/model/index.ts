@@ -21,6 +21,19 @@ export { fromHfConfig } from "./hf/read.js";
 export { isRecord } from "./hf/reader.js";
 export { hfConfigText } from "./hf/text.js";
 export { toHfConfig } from "./hf/write.js";
+export {
+  type CacheForm,
+  cacheBytes,
+  cacheOf,
+  type ObjectiveGraph,
+  objectiveGraph,
+  type Phase,
+  type PhaseFigures,
+  phaseFigures,
+  type Role,
+  type RoleModel,
+  spanFlops,
+} from "./objective.js";
 
 /** The graph of a named model of a checked pipeline; the checker has made sure that the names exist. */
 export function buildModel(

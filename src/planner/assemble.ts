@@ -27,6 +27,7 @@ export function assemble({ problem, result, choice, model, seconds }: Assembly):
   const capacity = capacityOf(problem, configuration);
   const memory = model.memoryPlan(context, candidate);
   const time = model.timePlan(context, candidate);
+  const phases = model.phasesPlan?.(context, candidate);
   const conditions = withSave(problem, conditionsOf(problem, configuration, choice.pricing), time.step_seconds);
   const price = priceOf(problem, context.instance.name, choice.pricing);
   const run = calendar(time.step_seconds * steps, conditions);
@@ -77,6 +78,7 @@ export function assemble({ problem, result, choice, model, seconds }: Assembly):
       states: statePlacements(candidate.parallel),
     },
     memory: { ...memory, fits: memory.fits && memory.peak_bytes <= capacity },
+    ...(phases === undefined ? {} : { phases }),
     time: { ...time, total_seconds: run.totalSeconds, goodput: run.goodput },
     cost,
     interval: {

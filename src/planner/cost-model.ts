@@ -1,9 +1,11 @@
 /** Memory and time of a layout on accelerators: the physics, under the contract of the search. */
-import { fitsDevice, memoryPlan, roomBytes } from "./memory/plan.js";
+import { fitsDevice, roomBytes } from "./memory/device.js";
+import { memoryPlan } from "./memory/plan.js";
 import { rankMemory } from "./memory/rank.js";
 import { groupBound, lowerBound, workBound } from "./time/bound.js";
 import { jobOfCandidate } from "./time/job-of-candidate.js";
 import { layerCost } from "./time/layer-cost.js";
+import { phasesPlan } from "./time/phases-plan.js";
 import { timePlan } from "./time/plan.js";
 import { stepTime } from "./time/step.js";
 import type { CostModel, Evaluation, RankLoad } from "./types.js";
@@ -24,6 +26,7 @@ export const costModel: CostModel = {
   lowerBound,
   groupBound,
   workBound,
-  memoryPlan: (context, candidate) => memoryPlan(jobOfCandidate(context, candidate)),
+  memoryPlan: (context, candidate) => memoryPlan(jobOfCandidate(context, candidate), candidate),
+  phasesPlan,
   timePlan: (context, candidate) => timePlan(context, candidate, jobOfCandidate(context, candidate)),
 };

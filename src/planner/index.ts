@@ -24,6 +24,7 @@ const dispatch: CostModel = {
   groupBound: (context, group, limits) =>
     of(context).groupBound?.(context, group, limits) ?? { stepSeconds: 0, peakBytes: 0 },
   memoryPlan: (context, candidate) => of(context).memoryPlan(context, candidate),
+  phasesPlan: (context, candidate) => of(context).phasesPlan?.(context, candidate),
   timePlan: (context, candidate) => of(context).timePlan(context, candidate),
 };
 

@@ -66,6 +66,8 @@ export interface StagePlan {
   readonly layout: LayoutPlan;
   readonly memory: MemoryPlan;
   readonly time: TimePlan;
+  /** Absent where the stage only trains one model. */
+  readonly phases?: readonly PhasePlan[];
   readonly cost: CostPlan;
   readonly interval: {
     /** Stated confidence, 0.8. */
@@ -160,8 +162,9 @@ export interface MemoryPlan {
   readonly fits: boolean;
   readonly host_bytes: Bytes;
   readonly disk_bytes: Bytes;
-  /** Where and when: "stage 0, backward of micro-batch 3, layer 7's MLP". */
+  /** Where and when: "stage 0, backward of micro-batch 3, layer 7's MLP". Layers are numbered as in weights' names, from 0. */
   readonly peak_at: string;
+  readonly peak?: PeakPlace;
   readonly breakdown: readonly MemoryItem[];
   /** One per pipeline rank. */
   readonly ranks: readonly {
@@ -178,6 +181,37 @@ export interface MemoryPlan {
     readonly label: string;
     readonly items: readonly MemoryItem[];
   }[];
+}
+
+export interface PeakPlace {
+  /** Pipeline rank. */
+  readonly stage: number;
+  /** Of the objective: `update`, `rollout.decode`, `reference`… */
+  readonly phase: string;
+  readonly moment: "backward" | "loss" | "optimizer" | "phase";
+  /** From 1. */
+  readonly micro_batch?: number;
+  readonly layer?: number;
+  readonly module?: "attention" | "MLP" | "experts" | "head" | "embedding";
+}
+
+/** What an objective does in each step, in order; one entry where it only trains. */
+export interface PhasePlan {
+  /** `rollout.prefill`, `rollout.decode`, `reward`, `old_log_probs`, `reference`, `teacher`, `update`. */
+  readonly phase: string;
+  readonly role: "policy" | "reference" | "teacher" | "rollout";
+  /** Of all ranks together. */
+  readonly sequences: number;
+  readonly tokens: number;
+  readonly flops: Flops;
+  readonly seconds: Seconds;
+  /** Portions that the answers of a step are generated in. */
+  readonly portions?: number;
+  /** Key/value caches of one rank at the end of the phase. */
+  readonly cache_bytes?: Bytes;
+  /** Of the worst rank in this phase; 0: no device works. */
+  readonly peak_bytes: Bytes;
+  readonly breakdown: readonly MemoryItem[];
 }
 
 export interface MemoryItem {

@@ -7,7 +7,7 @@ import type { Pipeline, Precision, Pricing, Stage } from "../checker/pipeline.js
 import type { Accelerator, Hardware, Instance } from "../hardware/types.js";
 import type { ModelGraph } from "../model/graph.js";
 import type { Bytes, Seconds } from "../units/index.js";
-import type { MemoryItem, MemoryPlan, ParallelPlan, RecomputeLayer, TimePlan } from "./plan.js";
+import type { MemoryItem, MemoryPlan, ParallelPlan, PhasePlan, RecomputeLayer, TimePlan } from "./plan.js";
 
 export interface PlanOptions {
   readonly calibration?: CalibrationFile;
@@ -167,6 +167,8 @@ export interface CostModel {
   readonly groupBound?: (context: StageContext, group: LayoutGroup, limits: BoundLimits) => Bound;
   readonly memoryPlan: (context: StageContext, candidate: Candidate) => MemoryPlan;
   readonly timePlan: (context: StageContext, candidate: Candidate) => Omit<TimePlan, "total_seconds" | "goodput">;
+  /** What the objective does in a step, where it is more than one thing. */
+  readonly phasesPlan?: (context: StageContext, candidate: Candidate) => readonly PhasePlan[] | undefined;
 }
 
 /** What `llmp calibrate` writes: factors and residuals per stack. */

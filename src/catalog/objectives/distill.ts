@@ -30,8 +30,8 @@ export const distill: ObjectiveDescriptor = {
   formats: ["text", "jsonl", "parquet", "chat"],
   columns: ["field", "prompt", "completion", "messages"],
   passes: [
-    { model: "teacher", kind: "forward", sequences: 1 },
-    { model: "policy", kind: "train", sequences: 1 },
+    { phase: "teacher", model: "teacher", kind: "forward", sequences: 1, beside: true },
+    { phase: "update", model: "policy", kind: "train", sequences: 1 },
   ],
   logitsCopies: 2,
   needsReward: false,

@@ -24,8 +24,8 @@ export const dpo: ObjectiveDescriptor = {
   formats: ["preference", "jsonl", "parquet"],
   columns: ["prompt", "chosen", "rejected"],
   passes: [
-    { model: "policy", kind: "train", sequences: 2 },
-    { model: "reference", kind: "forward", sequences: 2 },
+    { phase: "update", model: "policy", kind: "train", sequences: 2 },
+    { phase: "reference", model: "reference", kind: "forward", sequences: 2, beside: true },
   ],
   logitsCopies: 2,
   needsReward: false,

@@ -6,7 +6,7 @@ export const pretrain: ObjectiveDescriptor = {
   fields: [],
   formats: ["text", "jsonl", "parquet"],
   columns: ["field"],
-  passes: [{ model: "policy", kind: "train", sequences: 1 }],
+  passes: [{ phase: "update", model: "policy", kind: "train", sequences: 1 }],
   logitsCopies: 1,
   needsReward: false,
   needsTeacher: false,

@@ -7,7 +7,7 @@ export const sft: ObjectiveDescriptor = {
   fields: [field("train_on_prompt", flag, "count the loss on the prompt's tokens too", "false", { default: "false" })],
   formats: ["jsonl", "parquet", "chat"],
   columns: ["prompt", "completion", "messages"],
-  passes: [{ model: "policy", kind: "train", sequences: 1 }],
+  passes: [{ phase: "update", model: "policy", kind: "train", sequences: 1 }],
   logitsCopies: 1,
   needsReward: false,
   needsTeacher: false,

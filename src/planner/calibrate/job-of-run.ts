@@ -165,7 +165,8 @@ export function jobOf(p: Prepared, traits: StackTraits = p.traits, constants: Co
       p.states === undefined ? numeric : { ...numeric, optimizer: Math.max(0, numeric.optimizer - 8) + p.states },
     devices: p.devices,
     offload: p.offload,
-    passes: [],
+    phases: [],
+    answer: 0,
     logitsCopies: 1,
     cache,
   };

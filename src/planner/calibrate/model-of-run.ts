@@ -197,7 +197,6 @@ export function modelOfRun(run: Run): ModelShape {
     kinds,
     stack: ["embedding", ...stack, "head"],
     tied,
-    kvBytesPerToken: 2 * layers * kvHeads * 2 * headDim,
   };
 }
 

@@ -1,5 +1,5 @@
 /** One published run, predicted: seconds, bytes in the sense in which they were read, whether it fits, both intervals. */
-import { contextBytes, fitsDevice, reservedBytes } from "../memory/plan.js";
+import { contextBytes, fitsDevice, reservedBytes } from "../memory/device.js";
 import { rankMemory } from "../memory/rank.js";
 import { stepTime } from "../time/step.js";
 import type { CalibrationFile } from "../types.js";

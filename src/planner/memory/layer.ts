@@ -21,6 +21,9 @@ export interface LayerMemory {
   readonly normSaved: number;
   readonly forwardTemporary: number;
   readonly backwardTemporary: number;
+  /** Of the backward: the widest kernels of attention, and of the MLP or its experts. */
+  readonly attentionTemporary: number;
+  readonly mlpTemporary: number;
   /** Logits of the head on this rank, elements. */
   readonly logits: number;
 }
@@ -88,6 +91,8 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = 
       normSaved: dropout,
       forwardTemporary: input,
       backwardTemporary: 2 * input,
+      attentionTemporary: 0,
+      mlpTemporary: 0,
       logits: 0,
     };
   }
@@ -107,12 +112,15 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = 
       normSaved: kept,
       forwardTemporary: 0,
       backwardTemporary: input,
+      attentionTemporary: 0,
+      mlpTemporary: 0,
       logits: (tokens * s.vocab) / t,
     };
   }
   let attentionSaved = 0;
   let scores = 0;
-  let wide = 0;
+  let attentionWide = 0;
+  let mlpWide = 0;
   if (s.attention !== undefined) {
     const q = s.attention;
     const kv = Math.max(q.kvHeads / t, 1);
@@ -120,12 +128,12 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = 
     attentionSaved += 2 * tokens * (heads * q.qkDim + kv * (q.qkDim + q.vDim)) + 2 * tokens * heads * q.vDim;
     attentionSaved += a.head * tokens * heads + 2 * 2 * tokens * q.latent;
     if (stack.attention === "unfused") scores = a.score * tokens * d.length * heads;
-    wide = Math.max(wide, 2 * tokens * (heads * q.qkDim + kv * (q.qkDim + q.vDim)));
+    attentionWide = 2 * tokens * (heads * q.qkDim + kv * (q.qkDim + q.vDim));
   }
   let mlpSaved = 0;
   if (s.ffn > 0) {
     mlpSaved += ((s.gated ? a.gated : a.plain) * tokens * s.ffn) / t;
-    wide = Math.max(wide, (2.5 * 2 * tokens * s.ffn) / t);
+    mlpWide = (2.5 * 2 * tokens * s.ffn) / t;
   }
   if (s.moe !== undefined) {
     const rows = tokens * s.moe.topK * s.moe.imbalance;
@@ -133,10 +141,12 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = 
     // Dispatched inputs, expert activations (weighted before the second product), router probabilities.
     mlpSaved += ((low ? 1 : 2) * rows * h) / spread + ((s.gated ? a.gated : a.plain) * rows * s.moe.ffn) / share;
     mlpSaved += 3 * 4 * tokens * s.moe.experts;
-    wide = Math.max(wide, (2.5 * 2 * rows * s.moe.ffn) / share + (2 * 2 * rows * h) / spread);
+    mlpWide = Math.max(mlpWide, (2.5 * 2 * rows * s.moe.ffn) / share + (2 * 2 * rows * h) / spread);
   }
   const normSaved = ((a.hidden + (s.dropout ? a.dropout : 0)) * tokens * h) / spread + adapted;
   const saved = normSaved + attentionSaved + scores + mlpSaved;
+  const wide = Math.max(attentionWide, mlpWide);
+  const residual = (2 * 2 * tokens * h) / spread;
   const { selective } = stack;
   const savedSelective =
     selective.unit === "attention"
@@ -155,7 +165,9 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = 
     mlpSaved,
     normSaved,
     forwardTemporary: wide,
-    backwardTemporary: wide + (2 * 2 * tokens * h) / spread,
+    backwardTemporary: wide + residual,
+    attentionTemporary: attentionWide + residual,
+    mlpTemporary: mlpWide + residual,
     logits: 0,
   };
 }

@@ -1,7 +1,11 @@
 /** Bytes of one pipeline rank at the moments that can be its peak. */
-import { type Job, layerNumbers, type Part, tiedElements } from "../time/job.js";
+import { isSharded } from "../time/gather.js";
+import { type Job, layerNumbers, numbersOf, type Part } from "../time/job.js";
+import { rolloutOf } from "./rollout.js";
+import { keptGradients, statesOf } from "./states.js";
 
-export interface RankMemory {
+/** What a rank holds at one moment; together they are its bytes. */
+export interface MomentParts {
   readonly weights: number;
   readonly gradients: number;
   readonly optimizer: number;
@@ -9,15 +13,23 @@ export interface RankMemory {
   readonly activations: number;
   /** Logits and their gradients at the loss. */
   readonly loss: number;
-  /** FSDP's gathered layers and unreduced gradients; buckets of data parallelism. */
+  /** FSDP's gathered layers and unreduced gradients; buckets of data parallelism; weights gathered to generate. */
   readonly buffers: number;
   /** Transformer Engine's weight-gradient buffers. */
   readonly cached: number;
   readonly temporary: number;
-  /** Frozen models beside the trained one, key/value caches. */
+  /** Frozen models beside the trained one. */
   readonly others: number;
+  /** Key/value caches of rollouts. */
+  readonly caches: number;
+}
+
+export interface RankMemory extends MomentParts {
   readonly peak: number;
-  readonly moment: "loss" | "backward" | "optimizer" | "generation";
+  /** Of the update, or the phase beside it whose moment this is. */
+  readonly moment: "loss" | "backward" | "optimizer" | "phase";
+  /** Id in the objective's graph. */
+  readonly phase: string;
 }
 
 /** Saved bytes of a layer in one micro-batch under its mode. */
@@ -66,112 +78,119 @@ export const passedBytes = (job: Job): number =>
     ? (job.rates.stack.pipelineBuffers ?? 0) * layerNumbers(job, job.shape.stack[1]!).memory.input
     : 0;
 
-export function rankMemory(job: Job, rank: number): RankMemory {
+const momentOf = (moment: RankMemory["moment"], phase: string, parts: MomentParts): RankMemory => ({
+  ...parts,
+  moment,
+  phase,
+  peak:
+    parts.weights +
+    parts.gradients +
+    parts.optimizer +
+    parts.activations +
+    parts.loss +
+    parts.buffers +
+    parts.cached +
+    parts.temporary +
+    parts.others +
+    parts.caches,
+});
+
+const gathers = (job: Job): number => (job.rates.stack.overlap.fsdpPrefetch ? 2 : 1);
+
+/** Every moment that can be the peak: those of the update first. */
+export function rankMoments(job: Job, rank: number): RankMemory[] {
   const { layout, numeric, rates } = job;
   const { stack } = rates;
-  const profile = job.ranks[rank]!;
-  const sharded = layout.shard === "zero3" || layout.shard === "hsdp";
-  const copies = layout.data * layout.context;
-  let trainable = 0;
-  let expert = 0;
-  let frozenBytes = 0;
+  const sharded = isSharded(job);
+  const states = statesOf(job, rank);
   let saved = 0;
   let widest = 0;
   let largest = 0;
   let largestTrainable = 0;
   let transient = 0;
-  let cached = 0;
   let logits = 0;
-  for (const part of profile.parts) {
+  for (const part of job.ranks[rank]!.parts) {
     const { memory } = layerNumbers(job, part.kind);
-    const tied = tiedElements(job, profile, part);
-    const tableTrains = job.shape.kinds[part.kind]!.tableTrainable;
-    trainable += part.count * memory.trainable - (tableTrains ? tied : 0);
-    frozenBytes -= tableTrains ? 0 : 2 * tied;
-    expert += part.count * memory.expert;
-    frozenBytes += part.count * memory.frozenBytes;
     const kept = keptBytes(job, part);
     saved += part.count * kept;
     transient = Math.max(transient, memory.saved - kept);
     widest = Math.max(widest, memory.backwardTemporary);
     largest = Math.max(largest, memory.trainable + memory.frozen);
     largestTrainable = Math.max(largestTrainable, memory.trainable);
-    cached = Math.max(cached, memory.cached);
     logits = Math.max(logits, memory.logits);
   }
-  const dense = trainable - expert;
-  const held = sharded ? layout.shardGroup : 1;
-  const state = layout.shard === "none" ? 1 : sharded ? layout.shardGroup : copies;
-  const expertState = Math.max(1, state / layout.expert);
-  const weights =
-    (numeric.weights * dense) / held +
-    (numeric.weights * expert) / Math.max(1, held / layout.expert) +
-    frozenBytes / held;
-  const gradShare = sharded || layout.shard === "zero2" ? state : 1;
-  const gradients =
-    numeric.gradients * (dense / gradShare + expert / Math.max(1, gradShare / (gradShare > 1 ? layout.expert : 1)));
-  const onHost = job.offload === "optimizer" || job.offload === "both";
-  const optimizer = onHost ? 0 : numeric.optimizer * (dense / state + expert / expertState);
-  const flight = inFlight(job, rank);
-  const passed = passedBytes(job);
-  const activations = (saved + passed) * flight;
-  const loss = logits * stack.lossBytesPerLogit * job.logitsCopies;
-  const gathers = stack.overlap.fsdpPrefetch ? 2 : 1;
+  const activations = (saved + passedBytes(job)) * inFlight(job, rank);
   const buffers =
     sharded && layout.shardGroup > 1
-      ? gathers * largest * numeric.gather + largestTrainable * numeric.reduce
+      ? gathers(job) * largest * numeric.gather + largestTrainable * numeric.reduce
       : layout.shard === "zero2"
-        ? Math.min(dense, 5e8) * numeric.reduce
+        ? Math.min(states.dense, 5e8) * numeric.reduce
         : 0;
-  const kept = stack.cachedWeightGradients ? 2 * cached : 0;
-  let others = 0;
-  let generation = 0;
-  for (const pass of job.passes) {
-    let elements = 0;
-    for (const kind of pass.shape.stack) {
-      const s = pass.shape.kinds[kind]!;
-      elements += s.small + s.table + s.gemms.reduce((sum, g) => sum + g.inputs * g.outputs * g.copies, 0);
-    }
-    if (pass.holds) others += (2 * elements) / layout.tensor / layout.pipeline / held;
-    if (pass.kind === "generate")
-      generation +=
-        (pass.share * layout.microBatch * layout.accumulation * pass.shape.kvBytesPerToken * layout.length) /
-        layout.tensor /
-        layout.pipeline;
-  }
-  const fixed = weights + optimizer + kept + others;
-  // FSDP frees gradients between steps; with one micro-batch they are not there yet at the loss.
-  const early = sharded && layout.accumulation === 1 ? 0 : gradients;
-  const atLoss = fixed + early + activations + loss + buffers;
-  const atBackward =
-    fixed +
-    Math.max(early, sharded ? gradients * 0.15 : gradients) +
-    activations +
-    Math.max(transient, 0) +
-    widest +
-    buffers;
-  const elements = trainable / state;
-  const atOptimizer = weights + optimizer + gradients + kept + others + (stack.fusedOptimizer ? 0 : 4 * elements);
-  const atGeneration = generation > 0 ? weights + optimizer + others + generation : 0;
-  const peak = Math.max(atLoss, atBackward, atOptimizer, atGeneration);
-  const moment =
-    peak === atBackward ? "backward" : peak === atLoss ? "loss" : peak === atOptimizer ? "optimizer" : "generation";
-  return {
-    weights,
-    gradients: moment === "loss" ? early : gradients,
-    optimizer,
-    activations: moment === "optimizer" || moment === "generation" ? 0 : activations,
-    loss: moment === "loss" ? loss : 0,
-    buffers: moment === "optimizer" || moment === "generation" ? 0 : buffers,
-    cached: kept,
-    temporary:
-      moment === "backward"
-        ? transient + widest
-        : moment === "optimizer"
-          ? atOptimizer - weights - optimizer - gradients - kept - others
-          : 0,
-    others: others + (moment === "generation" ? generation : 0),
-    peak,
-    moment,
+  const base: MomentParts = {
+    weights: states.weights,
+    gradients: states.early,
+    optimizer: states.optimizer,
+    activations,
+    loss: 0,
+    buffers,
+    cached: states.cached,
+    temporary: 0,
+    others: states.others,
+    caches: 0,
   };
+  const moments = [
+    momentOf("backward", "update", {
+      ...base,
+      gradients: Math.max(states.early, sharded ? states.gradients * 0.15 : states.gradients),
+      temporary: Math.max(transient, 0) + widest,
+    }),
+    momentOf("loss", "update", { ...base, loss: logits * stack.lossBytesPerLogit * job.logitsCopies }),
+    momentOf("optimizer", "update", {
+      ...base,
+      gradients: states.gradients,
+      activations: 0,
+      buffers: 0,
+      temporary: stack.fusedOptimizer ? 0 : 4 * states.updated,
+    }),
+  ];
+  for (const one of job.phases) {
+    const { phase, shape, cache } = one;
+    if (phase.kind === "reward" || phase.kind === "train") continue;
+    const before = { ...base, gradients: keptGradients(job, states), activations: 0, buffers: 0 };
+    if (phase.kind === "forward") {
+      let wide = 0;
+      let gathered = 0;
+      let head = 0;
+      for (const kind of shape.stack) {
+        const { memory } = numbersOf(rates, shape, layout, kind, cache);
+        wide = Math.max(wide, memory.forwardTemporary + 2 * memory.input);
+        gathered = Math.max(gathered, memory.trainable + memory.frozen);
+        head = Math.max(head, memory.logits);
+      }
+      moments.push(
+        momentOf("phase", phase.id, {
+          ...(phase.beside ? { ...base, loss: logits * 2 } : before),
+          buffers: sharded && layout.shardGroup > 1 ? gathers(job) * gathered * numeric.gather : 0,
+          // Log-probabilities of a forward's logits: 16 bits, fp32, and the soft maximum of them.
+          temporary: Math.max(wide, 10 * head),
+        }),
+      );
+    } else {
+      const rollout = rolloutOf(job, one);
+      const decoding = phase.kind === "decode";
+      moments.push(
+        momentOf("phase", phase.id, {
+          ...before,
+          buffers: rollout.weights,
+          caches: decoding ? rollout.cache : rollout.prefilled,
+          temporary: decoding ? rollout.sampling : rollout.temporary,
+        }),
+      );
+    }
+  }
+  return moments;
+}
+
+export function rankMemory(job: Job, rank: number): RankMemory {
+  return rankMoments(job, rank).reduce((most, m) => (m.peak > most.peak ? m : most));
 }

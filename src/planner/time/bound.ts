@@ -5,24 +5,16 @@
  */
 
 import type { Seconds } from "../../units/index.js";
-import { roomBytes } from "../memory/plan.js";
+import { roomBytes } from "../memory/device.js";
 import { inFlight, keptBytes, passedBytes } from "../memory/rank.js";
 import { scheduleTraits } from "../schedule/index.js";
 import type { Bound, BoundLimits, Candidate, LayoutBand, LayoutGroup, StageContext } from "../types.js";
+import { gatherGroup, gatherTraffic, underGather } from "./gather.js";
 import { type Job, type LayerNumbers, layerNumbers, type Part } from "./job.js";
 import { jobOfDegrees } from "./job-of-candidate.js";
+import { passSeconds } from "./phases.js";
 import type { ModelShape } from "./shape.js";
-import {
-  again,
-  bubbleSeconds,
-  dataSeconds,
-  fixedSeconds,
-  gatherGroup,
-  gatherTraffic,
-  optimizerSeconds,
-  passSeconds,
-  underGather,
-} from "./step.js";
+import { again, bubbleSeconds, dataSeconds, fixedSeconds, optimizerSeconds } from "./step.js";
 
 const counts = new WeakMap<readonly string[], ReadonlyMap<string, number>>();
 function countsOf(stack: readonly string[]): ReadonlyMap<string, number> {

@@ -2,11 +2,14 @@
 import { objectiveByName } from "../../catalog/index.js";
 import type { Dtype, Precision } from "../../checker/pipeline.js";
 import { fastDomain } from "../../hardware/index.js";
+import { type ObjectiveGraph, objectiveGraph } from "../../model/index.js";
+import { sharesWeights } from "../../program/index.js";
 import { elementBytes } from "../bytes.js";
+import type { RecomputeLayer } from "../plan.js";
 import type { Candidate, StageContext } from "../types.js";
 import {
-  type ExtraPass,
   type Job,
+  type JobPhase,
   type LayerCache,
   type Layout,
   type Numeric,
@@ -22,7 +25,8 @@ interface Prepared {
   readonly rates: Job["rates"];
   readonly shape: ModelShape;
   readonly cache: LayerCache;
-  readonly passes: readonly ExtraPass[];
+  readonly phases: readonly JobPhase[];
+  readonly answer: number;
   readonly logitsCopies: number;
   /** Sequences of one sample that run together (DPO: chosen and rejected). */
   readonly together: number;
@@ -50,31 +54,24 @@ export function machineOf({ accelerator, instance }: StageContext): Machine {
 function prepare(context: StageContext): Prepared {
   const found = prepared.get(context);
   if (found !== undefined) return found;
-  const { stage, policy, reference, teacher } = context;
-  const objective = objectiveByName(stage.objective.kind);
-  const option = (name: string): number => {
-    const value = stage.objective.options[name]?.value;
-    return typeof value === "number" ? value : 1;
-  };
-  const sequencesOf = (s: number | { readonly option: string }): number =>
-    typeof s === "number" ? s : option(camel(s.option));
+  const { policy } = context;
+  const objective = objectiveByName(context.stage.objective.kind);
+  const graph = objectiveOf(context);
   const trained = objective?.passes.find((p) => p.kind === "train");
-  const sequences = trained === undefined ? 1 : sequencesOf(trained.sequences);
+  const sequences = graph.phases.find((p) => p.kind === "train")?.sequences ?? 1;
   const together = trained !== undefined && typeof trained.sequences === "number" ? trained.sequences : 1;
-  const passes: ExtraPass[] = [];
-  const held = new Set<unknown>([policy]);
-  for (const pass of objective?.passes ?? []) {
-    if (pass.kind === "train") continue;
-    const graph = pass.model === "policy" ? policy : pass.model === "teacher" ? teacher : reference;
-    if (graph === undefined) continue;
-    passes.push({
-      shape: shapeOfGraph(graph),
-      kind: pass.kind,
-      share: sequencesOf(pass.sequences) / sequences,
-      holds: !held.has(graph),
+  const phases = graph.phases
+    .filter((phase) => phase.kind !== "train")
+    .map((phase): JobPhase => {
+      const role = graph.roles[phase.role]!;
+      return {
+        phase,
+        shape: shapeOfGraph(role.graph),
+        share: phase.sequences / sequences,
+        holds: !role.trained && role.shares === undefined,
+        cache: new Map(),
+      };
     });
-    held.add(graph);
-  }
   const calibrated = context.calibration?.stacks.find(
     (s) =>
       (s.engine === context.engine.name || context.engine.aliases.includes(s.engine)) &&
@@ -85,7 +82,8 @@ function prepare(context: StageContext): Prepared {
     rates: { ...rates, factor: rates.factor * (calibrated?.timeFactor ?? 1) },
     shape: shapeOfGraph(policy),
     cache: new Map(),
-    passes,
+    phases,
+    answer: graph.answer,
     logitsCopies: objective?.logitsCopies ?? 1,
     together,
     group: Math.max(1, sequences / together),
@@ -94,7 +92,18 @@ function prepare(context: StageContext): Prepared {
   return made;
 }
 
-const camel = (name: string): string => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
+/** The stage's roles and phases. */
+export function objectiveOf({ stage, policy, reference, teacher, engine }: StageContext): ObjectiveGraph {
+  const descriptor = objectiveByName(stage.objective.kind) ?? { name: stage.objective.kind, passes: [] };
+  return objectiveGraph(descriptor, {
+    policy,
+    ...(reference === undefined ? {} : { reference }),
+    ...(teacher === undefined ? {} : { teacher }),
+    sharesBase: sharesWeights(stage),
+    options: stage.objective.options,
+    oldLogProbs: engine.can.rollout?.oldLogProbs === true,
+  });
+}
 
 const bytesOf = (dtype: Dtype | "none"): number => elementBytes[dtype]!;
 
@@ -128,6 +137,19 @@ const statesOf = (context: StageContext): number => optimizerStates[context.stag
 
 const profiles = new WeakMap<Candidate["recompute"], WeakMap<Candidate["chunks"], readonly RankProfile[]>>();
 
+/** One layer of the stack under its recomputation. */
+export function treatedAs(shape: ModelShape, kind: string, layer: RecomputeLayer): Part {
+  const attention = shape.kinds[kind]!.attention?.op;
+  const selective = layer.mode === "ops" && layer.ops.length === 1 && layer.ops[0] === attention;
+  return {
+    kind,
+    mode: selective ? "selective" : layer.mode,
+    ops: layer.ops,
+    offloaded: layer.offload.length > 0,
+    count: 1,
+  };
+}
+
 /** What each rank holds, layers that are treated alike counted together. */
 export function profilesOf(context: StageContext, candidate: Candidate): readonly RankProfile[] {
   const byChunks = profiles.get(candidate.recompute) ?? new WeakMap();
@@ -144,13 +166,9 @@ export function profilesOf(context: StageContext, candidate: Candidate): readonl
     for (let i = chunk.first; i <= chunk.last; i++) {
       const kind = stack[i]!;
       const layer = candidate.recompute[i]!;
-      const attention = shape.kinds[kind]!.attention?.op;
-      const selective = layer.mode === "ops" && layer.ops.length === 1 && layer.ops[0] === attention;
-      const mode = selective ? "selective" : layer.mode;
-      const offloaded = layer.offload.length > 0;
-      const key = `${kind} ${mode} ${mode === "ops" ? layer.ops.join() : ""} ${offloaded}`;
-      const before = parts.get(key);
-      parts.set(key, { kind, mode, ops: layer.ops, offloaded, count: (before?.count ?? 0) + 1 });
+      const part = treatedAs(shape, kind, layer);
+      const key = `${kind} ${part.mode} ${part.mode === "ops" ? layer.ops.join() : ""} ${part.offloaded}`;
+      parts.set(key, { ...part, count: (parts.get(key)?.count ?? 0) + 1 });
       if (i === 0) firsts.add(chunk.rank);
       if (i === stack.length - 1) lasts.add(chunk.rank);
     }
@@ -202,7 +220,9 @@ function makeJob(
     numeric: numeric(context, parallel.shard),
     devices,
     offload,
-    passes: made.passes,
+    phases: made.phases,
+    ...(context.engine.can.rollout === undefined ? {} : { rollout: context.engine.can.rollout }),
+    answer: made.answer,
     logitsCopies: made.logitsCopies,
     cache: made.cache,
     known: numbersAt(made.cache, layout),

@@ -1,4 +1,6 @@
 /** A layout of a model on machines, as numbers only: what both a plan's candidate and a published run become. */
+import type { RolloutTraits } from "../../catalog/types.js";
+import type { Phase } from "../../model/index.js";
 import type { LayerMemory } from "../memory/layer.js";
 import { layerMemory } from "../memory/layer.js";
 import { type Degrees, type LayerTime, layerTime } from "./layer.js";
@@ -47,14 +49,15 @@ export interface Numeric {
   readonly reduce: number;
 }
 
-/** A pass of another (or the same) model in each step: forward only, or generation. */
-export interface ExtraPass {
+/** A phase of the objective's graph beside the update: another model's forward, generation, rewards. */
+export interface JobPhase {
+  readonly phase: Phase;
   readonly shape: ModelShape;
-  readonly kind: "forward" | "generate";
   /** Sequences over the policy's trained sequences. */
   readonly share: number;
-  /** The model's weights are held beside the policy. */
+  /** The model has weights of its own, beside the policy's. */
   readonly holds: boolean;
+  readonly cache: LayerCache;
 }
 
 export interface Job {
@@ -65,12 +68,21 @@ export interface Job {
   readonly numeric: Numeric;
   readonly devices: number;
   readonly offload: "none" | "activations" | "optimizer" | "both";
-  readonly passes: readonly ExtraPass[];
+  readonly phases: readonly JobPhase[];
+  /** How answers are generated, and how long they may get. */
+  readonly rollout?: RolloutTraits;
+  readonly answer: number;
   readonly logitsCopies: number;
   readonly cache: LayerCache;
   /** Of the cache: what is known for this layout's degrees; found at the first use. */
   known?: Map<string, LayerNumbers>;
 }
+
+/** An engine that generates and says no more of it. */
+export const plainRollout: RolloutTraits = { kind: "weights", cache: "expanded", layerSeconds: 1e-3 };
+
+export const answerTokens = ({ answer, layout }: Job): number => Math.min(answer, Math.max(1, layout.length - 1));
+export const promptTokens = (job: Job): number => Math.max(1, job.layout.length - answerTokens(job));
 
 export interface LayerNumbers {
   readonly time: LayerTime;

@@ -6,6 +6,7 @@ import type { TimePlan } from "../plan.js";
 import { simulate } from "../schedule/index.js";
 import type { Candidate, StageContext } from "../types.js";
 import { type Job, layerNumbers } from "./job.js";
+import { phaseNames, phaseSeconds } from "./phases.js";
 import { gemmElements, type ModelShape } from "./shape.js";
 import { type StepTime, stepTime } from "./step.js";
 
@@ -48,7 +49,7 @@ export function timePlan(
     ["pipeline bubble and transfers", t.bubble],
     ["exposed data-parallel communication", t.data],
     ["optimizer", t.optimizer],
-    ["other models and generation", t.passes],
+    ...job.phases.map((one) => [phaseNames[one.phase.id] ?? one.phase.id, phaseSeconds(job, one)] as const),
     ["fixed cost of a step", t.fixed],
   ];
   return {

@@ -1,6 +1,7 @@
 /** The model graph as the physics sees it. */
 
 import type { LayerKind, ModelGraph, Op, WeightSpec } from "../../model/graph.js";
+import { cacheOf } from "../../model/index.js";
 import { elementBytes } from "../bytes.js";
 import type { AttentionShape, Gemm, LayerShape, ModelShape, MoeShape } from "./shape.js";
 
@@ -11,7 +12,7 @@ export function shapeOfGraph(graph: ModelGraph): ModelShape {
   if (found !== undefined) return found;
   const kinds = Object.fromEntries(Object.values(graph.kinds).map((kind) => [kind.id, shapeOfKind(graph, kind)]));
   const tied = Object.values(graph.kinds).some((k) => Object.values(k.weights).some((w) => w.tiedTo !== undefined));
-  const made: ModelShape = { kinds, stack: graph.stack, tied, kvBytesPerToken: graph.kvBytesPerToken };
+  const made: ModelShape = { kinds, stack: graph.stack, tied };
   known.set(graph, made);
   return made;
 }
@@ -103,6 +104,15 @@ function shapeOfKind(graph: ModelGraph, kind: LayerKind): LayerShape {
     table,
     tableTrainable,
     opShares: sharesOf(kind),
+    ...(attention === undefined
+      ? {}
+      : {
+          cached: {
+            expanded: cacheOf(kind, "expanded").elements,
+            latent: cacheOf(kind, "latent").elements,
+            window: attention.window,
+          },
+        }),
     ...(stored === undefined ? {} : { stored }),
   };
 }

@@ -59,6 +59,8 @@ export interface LayerShape {
   readonly tableTrainable: boolean;
   /** Share of the layer's saved bytes (its input aside) that each op's outputs are; for dropping ops one by one. */
   readonly opShares?: ReadonlyMap<string, number>;
+  /** Elements that generation caches for a token, by form, and after how many tokens it forgets (0: never). */
+  readonly cached?: { readonly expanded: number; readonly latent: number; readonly window: number };
   /** Bytes of a frozen weight as stored, where not in the compute type (QLoRA). */
   readonly stored?: number;
 }
@@ -67,8 +69,6 @@ export interface ModelShape {
   readonly kinds: Readonly<Record<string, LayerShape>>;
   readonly stack: readonly string[];
   readonly tied: boolean;
-  /** Key/value cache bytes a token. */
-  readonly kvBytesPerToken: number;
 }
 
 /** Elements of the weights of a matrix product and of its adapter. */

@@ -1,11 +1,10 @@
 /** Seconds of one optimizer step: micro-batches through the pipeline, gathers, reduction, update. */
 
-import type { LayerMemory } from "../memory/layer.js";
 import { hostBandwidth } from "../recompute/options.js";
-import { allReduceSeconds, contendedSeconds, type Group, gatherSeconds, groupOf, sendSeconds } from "./collectives.js";
-import { generationSeconds } from "./generate.js";
-import { type Job, layerNumbers, numbersOf, type Part, tiedElements } from "./job.js";
-import type { Rates } from "./rates.js";
+import { allReduceSeconds, type Group, gatherSeconds, groupOf, sendSeconds } from "./collectives.js";
+import { gatherGroup, gatherTraffic, isSharded, underGather } from "./gather.js";
+import { type Job, layerNumbers, type Part, tiedElements } from "./job.js";
+import { passSeconds } from "./phases.js";
 import type { ModelShape } from "./shape.js";
 
 export interface RankTime {
@@ -57,48 +56,6 @@ export function again(job: Job, part: Part): { seconds: number; comm: number } {
 }
 
 const shapeOf = (job: Job, part: Part) => job.shape.kinds[part.kind]!;
-const isSharded = (job: Job): boolean => job.layout.shard === "zero3" || job.layout.shard === "hsdp";
-
-/** Ranks that gather weights layer by layer; undefined: none do. */
-export function gatherGroup(job: Job): Group | undefined {
-  if (!isSharded(job)) return undefined;
-  const group = groupOf(job.rates, job.layout.shardGroup, job.layout.tensor);
-  return group.size > 1 ? group : undefined;
-}
-
-/** Seconds of traffic, and for how long it takes bandwidth from kernels beside it. */
-export interface Traffic {
-  readonly seconds: number;
-  readonly contended: number;
-}
-
-/** Gathering a layer's weights, for the forward; the same and reducing its gradients, for the backward. */
-export function gatherTraffic(
-  job: Job,
-  memory: LayerMemory,
-  group: Group,
-): { readonly forward: Traffic; readonly backward: Traffic } {
-  const { rates, numeric } = job;
-  const gather = (memory.trainable + memory.frozen - memory.expert) * numeric.gather;
-  const reduce = memory.trainable * numeric.reduce;
-  const seconds = gatherSeconds(rates, gather, group);
-  const contended = contendedSeconds(rates, gather, group);
-  return {
-    forward: { seconds, contended },
-    backward: {
-      seconds: seconds + gatherSeconds(rates, reduce, group),
-      contended: contended + contendedSeconds(rates, reduce, group),
-    },
-  };
-}
-
-/** Work and the traffic beside it, as far as the engine overlaps them. */
-export function underGather({ stack }: Rates, work: number, { seconds, contended }: Traffic): number {
-  return stack.overlap.fsdpPrefetch
-    ? Math.max(work + stack.fsdpTax * Math.min(work, contended), seconds)
-    : work + seconds;
-}
-
 export function rankTime(job: Job, rank: number): RankTime {
   const { rates } = job;
   const profile = job.ranks[rank]!;
@@ -266,28 +223,3 @@ export function optimizerSeconds(job: Job, ranks: readonly { trainable: number }
   const host = job.offload === "optimizer" || job.offload === "both" ? bytes / hostBandwidth : 0;
   return (fused * bytes) / rates.memory + host;
 }
-
-/** Forward passes of teacher or reference, and generation. */
-export function passSeconds(job: Job): number {
-  let seconds = 0;
-  for (const pass of job.passes) {
-    if (pass.kind === "generate") {
-      seconds += generationSeconds(job, pass);
-      continue;
-    }
-    let one = 0;
-    for (const kind of pass.shape.stack) {
-      const { time } = numbersOf(job.rates, pass.shape, job.layout, kind, passCache(pass));
-      one += time.forward + time.forwardComm;
-    }
-    seconds += (one * pass.share * job.layout.accumulation) / job.layout.pipeline;
-  }
-  return seconds;
-}
-
-const caches = new WeakMap<object, Job["cache"]>();
-const passCache = (pass: Job["passes"][number]): Job["cache"] => {
-  const known = caches.get(pass) ?? new Map();
-  caches.set(pass, known);
-  return known;
-};

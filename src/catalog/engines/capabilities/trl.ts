@@ -25,6 +25,8 @@ export const trl: EngineProfile = {
     recompute: ["none", "full"],
     offload: ["optimizer", "activations"],
     mixSchedule: "prepared",
+    // transformers' generate: eager kernels, about a millisecond a layer and token (recalled), all answers of a portion at once.
+    rollout: { kind: "weights", cache: "expanded", layerSeconds: 1e-3 },
     lacks: ["gradients_unlike_weights", "state_unlike_weights", "loss_scale", "loss_scale.fixed"],
     because: {
       gradients_unlike_weights: "PyTorch keeps a gradient in its weight's dtype (autocast over the kept weights)",

@@ -25,6 +25,15 @@ export const verl: EngineProfile = {
     recompute: ["none", "full"],
     offload: ["optimizer"],
     mixSchedule: "prepared",
+    // vLLM with CUDA graphs; `gpu_memory_utilization` and chunked prefill as emitted and by vLLM's default (recalled).
+    rollout: {
+      kind: "server",
+      cache: "latent",
+      layerSeconds: 4e-5,
+      prefillTokens: 8192,
+      memoryShare: 0.5,
+      oldLogProbs: true,
+    },
     lacks: [
       "schedule.wsd",
       "schedule.linear",
