@@ -18,6 +18,11 @@ const contexts = {
       .replace("objective = pretrain", "objective = dpo { beta = 0.1 }")
       .replace('field = "text"', 'chosen = "a", rejected = "b", prompt = "p"'),
   ),
+  rollouts: contextOf(
+    program("llama3 llama3_8b", "engine = trl", "reward exact { kind = exact_answer }")
+      .replace("objective = pretrain", "objective = grpo { reward = exact }")
+      .replace('field = "text"', 'format = prompts, prompt = "p", answer = "a"'),
+  ),
 };
 type Name = keyof typeof contexts;
 

@@ -46,10 +46,10 @@ export function statesOf(job: Job, rank: number): States {
   const onHost = job.offload === "optimizer" || job.offload === "both";
   const counted = new Set<ModelShape>();
   let others = 0;
-  for (const { holds, shape } of job.phases) {
+  for (const { holds, shape, bytes } of job.phases) {
     if (!holds || counted.has(shape)) continue;
     counted.add(shape);
-    others += (2 * elementsOf(shape)) / layout.tensor / layout.pipeline / held;
+    others += (bytes * elementsOf(shape)) / layout.tensor / layout.pipeline / held;
   }
   return {
     weights:

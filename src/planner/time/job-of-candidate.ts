@@ -69,6 +69,7 @@ function prepare(context: StageContext): Prepared {
         shape: shapeOfGraph(role.graph),
         share: phase.sequences / sequences,
         holds: !role.trained && role.shares === undefined,
+        bytes: frozenBytes(context, phase.role),
         cache: new Map(),
       };
     });
@@ -90,6 +91,15 @@ function prepare(context: StageContext): Prepared {
   };
   prepared.set(context, made);
   return made;
+}
+
+/** Engines load a reference as they load the policy, a teacher in what it computes in. */
+function frozenBytes({ precision, stage }: StageContext, role: string): number {
+  if (role === "teacher")
+    return /32$/.test(precision.compute.value) ? 4 : Math.min(2, bytesOf(precision.weights.value));
+  const weights = bytesOf(precision.weights.value);
+  const master = stage.adapter === undefined ? precision.masterWeights.value : "none";
+  return Math.max(weights, master === "none" ? 0 : bytesOf(master));
 }
 
 /** The stage's roles and phases. */

@@ -57,6 +57,8 @@ export interface JobPhase {
   readonly share: number;
   /** The model has weights of its own, beside the policy's. */
   readonly holds: boolean;
+  /** Bytes an element of them: a teacher's in the compute type, a reference's as the policy's master weights. */
+  readonly bytes: number;
   readonly cache: LayerCache;
 }
 

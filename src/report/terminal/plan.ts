@@ -12,7 +12,7 @@ import {
 import { type Paint, painter } from "./colour.js";
 import { bar } from "./plan-bars.js";
 import { layoutPage, whyPage } from "./plan-details.js";
-import { describeLayout } from "./plan-words.js";
+import { describeLayout, phaseName } from "./plan-words.js";
 
 export { describeLayout };
 
@@ -50,6 +50,7 @@ function stagePage(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOpti
     "",
     ...memory(s, paint),
     "",
+    ...phases(s, paint),
     ...considered(plan, s, paint, options),
   ];
   if (options.verbose === true) lines.push("", ...details(s, paint));
@@ -200,6 +201,34 @@ function memory(s: StagePlan, paint: Paint): string[] {
     );
   }
   return lines;
+}
+
+/** What an objective does in a step beside training one model: when, for how long, with how much memory. */
+function phases(s: StagePlan, paint: Paint): string[] {
+  if (s.phases === undefined) return [];
+  const size = sizeOf(s.memory);
+  const most = Math.max(...s.phases.map((p) => p.peak_bytes));
+  const rows = s.phases.map((p) => [
+    phaseName(p),
+    p.tokens === 0 ? "" : `${formatCount(p.tokens)} tokens`,
+    formatSeconds(p.seconds),
+    formatPercent(p.seconds / s.time.step_seconds, 2),
+    p.peak_bytes === 0 ? "" : `${size(p.peak_bytes)}${p.peak_bytes === most ? " ◂ peak" : ""}`,
+    [
+      p.cache_bytes === undefined ? "" : `key/value cache ${size(p.cache_bytes)}`,
+      (p.portions ?? 1) > 1 ? `in ${p.portions} portions` : "",
+    ]
+      .filter((t) => t !== "")
+      .join(", "),
+  ]);
+  const head = ["Phases of a step", "work", "time", "share", small(s.memory) ? "memory" : "GiB", ""];
+  const widths = head.map((h, c) => Math.max(h.length, ...rows.map((r) => r[c]!.length)));
+  const line = (r: readonly string[]): string =>
+    r
+      .map((cell, c) => (c === 1 || c === 2 || c === 3 ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!)))
+      .join("  ")
+      .trimEnd();
+  return [`  ${paint.dim(line(head))}`, ...rows.map((r) => `  ${line(r)}`), ""];
 }
 
 function considered(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOptions): string[] {

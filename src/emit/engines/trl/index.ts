@@ -100,6 +100,7 @@ function objective(view: StageView): Yaml {
       max_completion_length: numberOption(view, "maxCompletion", 512),
       epsilon: numberOption(view, "clip", 0.2),
       num_iterations: numberOption(view, "updates", 1),
+      steps_per_generation: stepsPerGeneration(view),
       scale_rewards: stringOption(view, "scale") === "none" ? "none" : "group",
     };
   if (kind === "distill") {
@@ -114,6 +115,14 @@ function objective(view: StageView): Yaml {
     };
   }
   return out;
+}
+
+/** Answers are generated in as many portions as the plan has; TRL's default is all of a step at once. */
+function stepsPerGeneration(view: StageView): number | undefined {
+  const { phases, parallel } = view.stage;
+  const portions = phases?.find((p) => p.phase === "rollout.decode")?.portions ?? 1;
+  const all = parallel.accumulation * numberOption(view, "groupSize", 8);
+  return portions > 1 ? all / portions : undefined;
 }
 
 function trainer(view: StageView): Yaml {

@@ -1,6 +1,7 @@
 import type { StagePlan } from "../../../planner/plan.js";
 import { formatBytes, formatGiB, formatSeconds } from "../../../units/index.js";
 import { type Chart, palette } from "../../svg/plot.js";
+import { peakParts } from "../../terminal/plan-words.js";
 import { figure, type Html, html, table } from "../text.js";
 
 const gib = 1024 ** 3;
@@ -30,7 +31,7 @@ export function memorySection(stage: StagePlan, chart: Chart): Html {
   const { memory } = stage;
   const kinds = kindsOf(stage);
   const colours = { domain: [...kinds], range: kinds.map((_, i) => palette[i % palette.length] ?? "#999") };
-  return html`<h3>Memory</h3><p>Peak of ${formatBytes(memory.peak_bytes)} allocated (${formatBytes(memory.reserved_bytes)} reserved, ${formatBytes(memory.driver_bytes)} as the driver shows it) at <strong>${memory.peak_at}</strong>.
+  return html`<h3>Memory</h3><p>Peak of ${formatBytes(memory.peak_bytes)} allocated (${formatBytes(memory.reserved_bytes)} reserved, ${formatBytes(memory.driver_bytes)} as the driver shows it) at <strong>${memory.peak_at}</strong>: ${peakParts(memory)}.
 Host memory ${formatBytes(memory.host_bytes)}, disk ${formatBytes(memory.disk_bytes)} per node.</p>${legend(kinds)}${
     memory.timeline.length > 1 ? [overStep(stage, chart, kinds, colours)] : []
   }${stagesOverStep(stage, chart)}${byStage(stage, chart, kinds, colours)}`;

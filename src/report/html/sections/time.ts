@@ -1,8 +1,30 @@
 import type { StagePlan } from "../../../planner/plan.js";
-import { formatPercent, formatSeconds } from "../../../units/index.js";
+import { formatBytes, formatCount, formatPercent, formatSeconds } from "../../../units/index.js";
 import { type Chart, palette } from "../../svg/plot.js";
+import { peakParts, phaseName } from "../../terminal/plan-words.js";
 import { figure, type Html, html, table } from "../text.js";
 import { scheduleSection } from "./schedule.js";
+
+/** Objectives that do more in a step than train one model: a row for each thing that they do. */
+function phases(stage: StagePlan): Html {
+  if (stage.phases === undefined) return html``;
+  const top = stage.phases.reduce((a, b) => (b.peak_bytes > a.peak_bytes ? b : a));
+  return html`<h4>Phases of a step</h4><p>Memory is fullest in <strong>${phaseName(top)}</strong>: ${peakParts(top)}.</p>${table(
+    "Phases of a step",
+    ["phase", "model", "tokens", "time", "share", "peak", "key/value cache", "portions"],
+    stage.phases.map((p) => [
+      phaseName(p),
+      p.role,
+      formatCount(p.tokens),
+      formatSeconds(p.seconds),
+      formatPercent(p.seconds / stage.time.step_seconds, 2),
+      p.peak_bytes === 0 ? "–" : formatBytes(p.peak_bytes),
+      p.cache_bytes === undefined ? "–" : formatBytes(p.cache_bytes),
+      p.portions === undefined ? "–" : String(p.portions),
+    ]),
+    [2, 3, 4, 5, 6, 7],
+  )}`;
+}
 
 export function timeSection(stage: StagePlan, chart: Chart): Html {
   const { time } = stage;
@@ -40,5 +62,5 @@ export function timeSection(stage: StagePlan, chart: Chart): Html {
       [1, 2],
     ),
   );
-  return html`<h3>Time</h3><p>Calendar time ${formatSeconds(time.total_seconds)}, of which ${formatPercent(time.goodput)} trains (the rest: saves, failures, restarts).</p>${split}${scheduleSection(stage, chart)}`;
+  return html`<h3>Time</h3><p>Calendar time ${formatSeconds(time.total_seconds)}, of which ${formatPercent(time.goodput)} trains (the rest: saves, failures, restarts).</p>${split}${phases(stage)}${scheduleSection(stage, chart)}`;
 }
