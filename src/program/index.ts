@@ -11,6 +11,7 @@ export { type DryRun, dryRun } from "./measure.js";
 export { Meter } from "./meter.js";
 export { type MicroBatch, type ModelState, microBatchStep, weightKey } from "./model.js";
 export { nf4Levels, packNf4, unpackNf4 } from "./nf4.js";
+export { type Noise, noiseOf } from "./noise.js";
 export { type Numerics, numericsOf } from "./numerics.js";
 export * from "./objectives/index.js";
 export { isComputed, type OpContext, opPrograms } from "./ops/index.js";

@@ -72,7 +72,7 @@ function roundAll<T>({ algebra, round }: OpContext<T>, tensors: readonly (T | un
 }
 
 /** Its gradients are other handles to the same data. */
-const passesOn = (op: Op): boolean => op.kind === "add" || op.kind === "dropout" || op.attrs.backward === "identity";
+const passesOn = (op: Op): boolean => op.kind === "add" || op.attrs.backward === "identity";
 
 /** Takes ownership of `x`. */
 export function layerForward<T>(

@@ -6,6 +6,7 @@ import type { Fp8Recipe } from "./fp8.js";
 import { type Head, headAt, headLoss, headOf, nextToken } from "./head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "./layer.js";
 import { type Packed, unpacked } from "./nf4.js";
+import { inLayer, type Noise } from "./noise.js";
 import type { OpContext } from "./ops/index.js";
 import type { Routing } from "./ops/route.js";
 import type { KeyValueCache } from "./ops/types.js";
@@ -19,6 +20,7 @@ export interface MicroBatch<T> {
   readonly weights: T;
   readonly positions: T;
   readonly segments?: T;
+  readonly noise?: Noise;
 }
 
 export interface ModelState<T> {
@@ -55,7 +57,7 @@ export function weightKey(kind: LayerKind, weight: string, layer: number, expert
 const droppedOf = (layer: RecomputeLayer | undefined): Dropped =>
   layer === undefined || layer.mode === "none" ? "none" : layer.mode === "full" ? "all" : layer.ops;
 
-type Inputs<T> = Pick<MicroBatch<T>, "sequences" | "length" | "tokens" | "positions" | "segments">;
+type Inputs<T> = Pick<MicroBatch<T>, "sequences" | "length" | "tokens" | "positions" | "segments" | "noise">;
 
 /** What each layer of the stack runs in. */
 export function contexts<T>(
@@ -86,6 +88,7 @@ export function contexts<T>(
     round: state.round,
     fp8: state.fp8,
     cache: caches[i],
+    noise: batch.noise === undefined ? undefined : inLayer(batch.noise, i),
     gradient: (name, expert) => state.gradients.get(weightKey(kindAt(i), name, numbers[i]!, expert)),
     routing: routingAt(state, i),
   });

@@ -2,6 +2,7 @@
 import type { Algebra } from "./algebra.js";
 import { moveBiases } from "./balance.js";
 import type { MicroBatch, ModelState } from "./model.js";
+import type { Noise } from "./noise.js";
 import { type OptimizerKind, type Update, updateRules } from "./optimizers.js";
 import { type NamedWeight, storedWeights } from "./state.js";
 
@@ -13,6 +14,8 @@ export interface HostBatch {
   readonly weights: Float32Array;
   readonly segments?: Int32Array;
   readonly positions?: Int32Array;
+  /** Where it is learned from with dropout. */
+  readonly noise?: Noise;
 }
 
 /** A micro-batch on the algebra's side. */
@@ -29,6 +32,7 @@ export function putBatch<T>(algebra: Algebra<T>, b: HostBatch): MicroBatch<T> & 
     weights: algebra.floats(b.weights, [n]),
     positions: algebra.ints(positions, [n]),
     ...(segments === undefined ? {} : { segments }),
+    ...(b.noise === undefined ? {} : { noise: b.noise }),
   };
   return {
     ...batch,

@@ -21,6 +21,8 @@ export function oneWorkerOnly(
   const kinds = Object.values(graph.kinds);
   if (kinds.some((k) => Object.values(k.weights).some((w) => w.stored !== undefined)))
     return "weights in 4 bits are on one worker";
+  if (kinds.some((k) => k.ops.some((op) => op.kind === "dropout" && op.attrs.adapter === true)))
+    return "an adapter's dropout is on one worker";
   if (kinds.some((k) => k.ops.some((op) => op.kind === "router"))) return "a mixture of experts is on one worker";
   return undefined;
 }

@@ -122,6 +122,7 @@ export function predictLocal(
     weights: new Float32Array(sequences * length),
     positions: ids,
     ...(options.packing === true ? { segments: ids } : {}),
+    ...(program.dropout === true ? { noise: { key: 0, rows: ids } } : {}),
   };
   const { recompute } = candidate;
   const micro = (): void => {

@@ -6,6 +6,7 @@ import { type ObjectiveProgram, weightSum } from "./types.js";
 /** Pre-training and supervised fine-tuning: the mean cross-entropy of the tokens that count. */
 export const likelihood: ObjectiveProgram = {
   anyLayout: true,
+  dropout: true,
   rows: () => 1,
   role: () => undefined,
   total: weightSum,

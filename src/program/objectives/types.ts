@@ -49,6 +49,8 @@ export interface ObjectiveProgram {
   readonly samples?: boolean;
   /** Its loss is the next token's alone, so that every layout can compute it. */
   readonly anyLayout?: boolean;
+  /** The model may be trained with dropout. Others compare passes over it, which would have to drop the same. */
+  readonly dropout?: boolean;
   micro<T>(run: MicroRun<T>): MicroResult;
 }
 

@@ -2,11 +2,12 @@
 import type { Op, OpKind } from "../../model/graph.js";
 import { attention } from "./attention.js";
 import { collective } from "./collective.js";
+import { dropout } from "./dropout.js";
 import { embedding } from "./embedding.js";
 import { linear } from "./linear.js";
 import { combine, dispatch, groupedLinear, router } from "./moe.js";
 import { norm } from "./norm.js";
-import { activation, add, dropout, gatedActivation, scale, softcap } from "./pointwise.js";
+import { activation, add, gatedActivation, scale, softcap } from "./pointwise.js";
 import { rope } from "./rope.js";
 import type { OpProgram } from "./types.js";
 

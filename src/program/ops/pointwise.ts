@@ -43,11 +43,3 @@ export const softcap: OpProgram = {
   forward: ({ algebra }, op, [x]) => ({ outputs: [algebra.softcap(x!, num(op, "cap"))], internals: [] }),
   backward: ({ algebra }, op, saved, [dy]) => [algebra.softcapBackward(saved.outputs[0]!, dy!, num(op, "cap"))],
 };
-
-/** Only with rate 0, where it does nothing; others are refused before a run. */
-export const dropout: OpProgram = {
-  internals: () => 0,
-  needs: () => ({ inputs: [], outputs: [] }),
-  forward: ({ algebra }, _op, [x]) => ({ outputs: [algebra.share(x!)], internals: [] }),
-  backward: ({ algebra }, _op, _saved, [dy]) => [algebra.share(dy!)],
-};

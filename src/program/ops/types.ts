@@ -1,6 +1,7 @@
 import type { Op } from "../../model/graph.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
 import type { Fp8Recipe } from "../fp8.js";
+import type { Noise } from "../noise.js";
 import type { RankLinks } from "../parallel/types.js";
 import type { LayerRouting } from "./route.js";
 
@@ -39,6 +40,8 @@ export interface OpContext<T> {
   /** Where a rank has some rows of the embedding: ids among them, and which tokens have theirs elsewhere. */
   readonly vocabPart?: { readonly ids: T; readonly elsewhere: readonly number[] } | undefined;
   readonly cache?: KeyValueCache<T> | undefined;
+  /** Where dropout applies: in training. */
+  readonly noise?: Noise | undefined;
 }
 
 export interface Saved<T> {

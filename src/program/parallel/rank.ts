@@ -6,6 +6,7 @@ import { headLoss, headOf, nextToken } from "../head.js";
 import { checkIds, rangeOf } from "../ids.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "../layer.js";
 import { layerNumbers, type MicroBatch, weightKey } from "../model.js";
+import { inLayer } from "../noise.js";
 import type { OpContext } from "../ops/index.js";
 import type { LayerRouting } from "../ops/route.js";
 import { ropeKey } from "../rope-tables.js";
@@ -161,6 +162,7 @@ export class Rank<T> {
       weights: part(b.weights),
       positions: part(positions),
       ...(b.segments === undefined ? {} : { segments: part(b.segments, 0) }),
+      ...(b.noise === undefined ? {} : { noise: { ...b.noise, rows: part(b.noise.rows) } }),
     });
     const vocabPart = this.#vocabPart(tokens);
     const free = (): void => {
@@ -224,6 +226,7 @@ export class Rank<T> {
       round: this.input.round,
       links: this.input.links,
       vocabPart: batch.vocabPart,
+      noise: batch.noise === undefined ? undefined : inLayer(batch.noise, i),
     };
   }
 

@@ -212,5 +212,6 @@ function rowsOf(b: HostBatch, first: number, rows: number): HostBatch {
     weights: cut(b.weights, b.length),
     ...(b.segments === undefined ? {} : { segments: cut(b.segments, b.length) }),
     ...(b.positions === undefined ? {} : { positions: cut(b.positions, b.length) }),
+    ...(b.noise === undefined ? {} : { noise: { ...b.noise, rows: cut(b.noise.rows, b.length) } }),
   };
 }

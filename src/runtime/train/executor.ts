@@ -87,6 +87,7 @@ export function slice(b: Batch & ObjectiveBatch, first: number, sequences: numbe
     weights: b.weights.subarray(from, to),
     ...(b.segments === undefined ? {} : { segments: b.segments.subarray(from, to) }),
     ...(b.positions === undefined ? {} : { positions: b.positions.subarray(from, to) }),
+    ...(b.noise === undefined ? {} : { noise: { ...b.noise, rows: b.noise.rows.subarray(from, to) } }),
     ...(b.advantages === undefined ? {} : { advantages: b.advantages.subarray(first, first + sequences) }),
     ...(b.oldLogProbs === undefined ? {} : { oldLogProbs: b.oldLogProbs.subarray(from, to) }),
   };

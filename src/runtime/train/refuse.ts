@@ -28,9 +28,9 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
   if (alone !== undefined) no(`${alone}, and its layout has more`, "parallel = { data = 1 }");
   for (const kind of Object.values(graph.kinds))
     for (const op of kind.ops) {
-      if (op.kind === "dropout" && Number(op.attrs.rate) > 0)
+      if (op.kind === "dropout" && objectivePrograms[stage.objective.kind]?.dropout !== true)
         no(
-          `${op.attrs.adapter === true ? "the adapter" : "the model"} has dropout, which is not computed here`,
+          `${op.attrs.adapter === true ? "the adapter" : "the model"} has dropout, which ${stage.objective.kind} is not trained with here`,
           "`dropout = 0` there, or `llmp emit engine`",
         );
       if (!isComputed(op)) no(`the model has ${op.kind} (${op.id}), which is not trained here`, "`llmp emit engine`");

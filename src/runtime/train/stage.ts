@@ -1,7 +1,7 @@
 /** Trains one stage: steps of micro-batches, update, checkpoints, evaluation. */
 import type { Interval } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
-import { type ObjectiveBatch, objectivePrograms } from "../../program/index.js";
+import { noiseOf, type ObjectiveBatch, objectivePrograms } from "../../program/index.js";
 import { fail } from "../failure.js";
 import { type Batch, lazyTensor, type TrainingState } from "../interfaces.js";
 import type { RunEvent, StepMetrics } from "../types.js";
@@ -47,6 +47,8 @@ async function* steps(
   const program = objectivePrograms[objective.kind]!;
   const perStep = objective.options.updates?.value;
   const updatesPerStep = typeof perStep === "number" ? perStep : 1;
+
+  const drops = Object.values(graph.kinds).some((k) => k.ops.some((op) => op.kind === "dropout"));
 
   const dynamic = input.precision.lossScale.value === "dynamic";
   const fixedScale = input.precision.lossScale.value;
@@ -94,7 +96,13 @@ async function* steps(
     const lr = learningRate(optimizerSettings, step, plan.steps, plan.global_batch * plan.context_length);
     let norm = 0;
     for (let update = 0; update < updatesPerStep; update++) {
-      const seen = logProbs === undefined ? batch : { ...batch, oldLogProbs: logProbs };
+      const seen = {
+        ...batch,
+        ...(logProbs === undefined ? {} : { oldLogProbs: logProbs }),
+        ...(drops
+          ? { noise: noiseOf(stage.seed.value, step * updatesPerStep + update, batch.sequences * batch.length) }
+          : {}),
+      };
       const swept = await executor.run(seen, lossScale / total);
       lossOf = swept.losses;
       figures = Object.fromEntries([...swept.sums].map(([name, sum]) => [name, sum / total]));

@@ -6,6 +6,7 @@ import {
   makeOptimizer,
   makeState,
   microBatchStep,
+  noiseOf,
   putBatch,
   storedWeights,
   type Update,
@@ -43,6 +44,7 @@ export function batchAt({ graph, sequences, length, packed, seed }: Lesson, step
     tokens: tokens.subarray(0, count),
     targets: tokens.slice(1),
     weights: Float32Array.from({ length: count }, () => (random() < 0.1 ? 0 : 1)),
+    noise: noiseOf(seed, step, count),
     ...(packed
       ? {
           segments: Int32Array.from({ length: count }, (_, i) => Math.floor((i % length) / document)),
