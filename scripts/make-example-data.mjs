@@ -25,6 +25,21 @@ function task(random) {
   return { prompt: `larger of ${a} and ${b}:`, answer: Math.max(a, b) };
 }
 
+/** A fifth of all prompts, by an FNV-1a hash of their letters: only `exam` and `quiz` ask them. */
+function isUnseen(prompt) {
+  let h = 2166136261;
+  for (const c of prompt) h = Math.imul(h ^ c.charCodeAt(0), 16777619) >>> 0;
+  return h % 5 === 0;
+}
+
+/** One task that is (not) kept for the exam. */
+function drawn(random, unseen) {
+  for (;;) {
+    const found = task(random);
+    if (isUnseen(found.prompt) === unseen) return found;
+  }
+}
+
 function wrong(random, right) {
   const off = 1 + random(3);
   return right >= off && random(2) === 0 ? right - off : right + off;
@@ -32,21 +47,21 @@ function wrong(random, right) {
 
 const rows = {
   sums: (random) => {
-    const { prompt, answer } = task(random);
+    const { prompt, answer } = drawn(random, false);
     return { prompt, completion: ` ${answer}` };
   },
   preferences: (random) => {
-    const { prompt, answer } = task(random);
+    const { prompt, answer } = drawn(random, false);
     // Half of the rejected answers are wrong, half are right but long-winded: DPO learns both.
     const rejected = random(2) === 0 ? ` ${wrong(random, answer)}` : ` ${answer} or so, I am not sure`;
     return { prompt, chosen: ` ${answer}`, rejected };
   },
   questions: (random) => {
-    const { prompt, answer } = task(random);
+    const { prompt, answer } = drawn(random, false);
     return { prompt, answer: String(answer) };
   },
   quiz: (random) => {
-    const { prompt, answer } = task(random);
+    const { prompt, answer } = drawn(random, true);
     const choices = [answer, answer + 1, answer + 2, answer + 3].map((n) => ` ${n}`);
     const at = random(4);
     [choices[0], choices[at]] = [choices[at], choices[0]];
@@ -64,3 +79,15 @@ for (const [name, count, seed] of [
   const lines = Array.from({ length: count }, () => JSON.stringify(rows[name](random)));
   writeFileSync(join(folder, `${name}.jsonl`), `${lines.join("\n")}\n`);
 }
+
+// Every prompt that no file above asks, once.
+const digits = Array.from({ length: 10 }, (_, i) => i);
+const exam = digits.flatMap((a) =>
+  digits.flatMap((b) => [
+    { prompt: `${a} + ${b} =`, answer: String(a + b) },
+    ...(a >= b ? [{ prompt: `${a} - ${b} =`, answer: String(a - b) }] : []),
+    { prompt: `larger of ${a} and ${b}:`, answer: String(Math.max(a, b)) },
+  ]),
+);
+const lines = exam.filter(({ prompt }) => isUnseen(prompt)).map((row) => JSON.stringify(row));
+writeFileSync(join(folder, "exam.jsonl"), `${lines.join("\n")}\n`);

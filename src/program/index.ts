@@ -31,4 +31,4 @@ export {
   refreshWeights,
   type Update,
 } from "./step.js";
-export { oneWorkerOnly } from "./workers.js";
+export { type Degrees, layoutRefusal } from "./workers.js";

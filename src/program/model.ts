@@ -99,7 +99,7 @@ function routingAt<T>({ routing }: ModelState<T>, i: number): OpContext<T>["rout
   if (routing === undefined) return undefined;
   const layer = routing.layers.get(i) ?? {};
   routing.layers.set(i, layer);
-  return { layer, auxScale: routing.auxScale };
+  return { layer, auxScale: routing.auxScale, counts: routing.auxScale > 0 };
 }
 
 const release = <T>(algebra: Algebra<T>, saved: LayerSaved<T>): void => {

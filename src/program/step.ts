@@ -43,6 +43,10 @@ export function putBatch<T>(algebra: Algebra<T>, b: HostBatch): MicroBatch<T> & 
   };
 }
 
+/** Choices that fell on each expert in the step, by stack index. */
+const loadsOf = <T>({ routing }: ModelState<T>): ReadonlyMap<number, Float64Array> =>
+  new Map([...(routing?.layers ?? [])].flatMap(([i, { load }]) => (load === undefined ? [] : [[i, load] as const])));
+
 export type { Update } from "./optimizers.js";
 
 /** State of the optimizer by weight name. */
@@ -109,8 +113,9 @@ export function applyUpdate<T>(
       updateRules[optimizer.kind].update(algebra, slot, { ...u, decay: spec.decay ? u.weightDecay : 0, scale });
     }
     refreshWeights(algebra, state, optimizer);
-    moveBiases(algebra, state);
+    moveBiases(algebra, state.graph, loadsOf(state), (name) => ({ bias: state.weights.get(name)!, first: 0 }));
   }
+  for (const layer of state.routing?.layers.values() ?? []) delete layer.load;
   for (const g of state.gradients.values()) algebra.clear(g);
   return norm;
 }

@@ -1,28 +1,29 @@
-import type { Precision, Stage } from "../checker/pipeline.js";
 import type { ModelGraph } from "../model/graph.js";
-import { numericsOf } from "./numerics.js";
-import { objectivePrograms } from "./objectives/index.js";
+import type { ParallelPlan } from "../planner/plan.js";
 
 /** Those whose update of a part of a weight is the part of its update. */
-const onAnyPart = ["adamw", "sgd"];
+const onAnyPart = ["adamw", "sgd", "lion"];
 
-/** Why a stage trains on one worker only; undefined: on as many as its layout has. The planner and the runtime ask. */
-export function oneWorkerOnly(
-  stage: Pick<Stage, "objective" | "optimizer">,
-  precision: Pick<Precision, "compute" | "recipe">,
+/** Axes that split a weight or a product; one that is not decided yet is left out. */
+export type Degrees = Partial<Pick<ParallelPlan, "tensor" | "context" | "shard">>;
+
+/**
+ * Why our own runtime cannot train under a layout of workers; undefined: it can. The planner and the runtime ask.
+ * @param fp8 products are rounded to 8 bits
+ */
+export function layoutRefusal(
+  optimizer: string,
+  fp8: boolean,
   graph: ModelGraph,
+  { tensor = 1, context = 1, shard = "none" }: Degrees,
 ): string | undefined {
-  const optimizer = stage.optimizer.value.kind;
-  if (!onAnyPart.includes(optimizer)) return `the optimizer ${optimizer} runs on one worker`;
-  if (numericsOf(precision.compute.value, precision.recipe.value)?.fp8 !== undefined)
-    return "fp8 is emulated on one worker";
-  if (objectivePrograms[stage.objective.kind]?.anyLayout !== true)
-    return `the objective ${stage.objective.kind} runs on one worker`;
-  const kinds = Object.values(graph.kinds);
-  if (kinds.some((k) => Object.values(k.weights).some((w) => w.stored !== undefined)))
-    return "weights in 4 bits are on one worker";
-  if (kinds.some((k) => k.ops.some((op) => op.kind === "dropout" && op.attrs.adapter === true)))
-    return "an adapter's dropout is on one worker";
-  if (kinds.some((k) => k.ops.some((op) => op.kind === "router"))) return "a mixture of experts is on one worker";
+  if (!onAnyPart.includes(optimizer) && (tensor > 1 || shard !== "none"))
+    return `the optimizer ${optimizer} needs whole weights, which tensor parallelism and sharding split`;
+  if (fp8 && tensor * context > 1)
+    return "fp8 scales are those of whole tensors, which the tensor and context axes split";
+  const ops = Object.values(graph.kinds).flatMap((kind) => kind.ops);
+  const drops = ops.some((op) => op.kind === "dropout" && op.attrs.adapter === true);
+  if (drops && (tensor > 1 || ops.some((op) => op.kind === "router")))
+    return "an adapter's dropout sees whole inputs, which the tensor axis and experts split";
   return undefined;
 }

@@ -5,7 +5,7 @@ import type { ModelGraph } from "../../src/model/graph.js";
 import type { ParallelPlan, RecomputeLayer } from "../../src/planner/plan.js";
 import { scheduleKinds, scheduleTraits } from "../../src/planner/schedule/index.js";
 import { Pool } from "../../src/runtime/parallel/index.js";
-import { alone, buildWorker, compare, graphOf } from "./helpers.js";
+import { alone, buildWorker, type Case, compare, graphOf, named } from "./helpers.js";
 
 const { file, remove } = buildWorker();
 let pool: Pool;
@@ -38,6 +38,13 @@ const graphAt = (model: string): ModelGraph => {
   graphs.set(model, graph);
   return graph;
 };
+
+/** Deeper than what learns from it. */
+const teacher = graphOf(
+  "architecture = llama, layers = 5, hidden = 32, heads = 4, kv_heads = 2, ffn = 48, vocab = 67, context_length = 16",
+  undefined,
+  ["*"],
+);
 
 const degree = fc.constantFrom(1, 2);
 const parallel: fc.Arbitrary<ParallelPlan> = fc
@@ -85,6 +92,20 @@ const recomputeOf = (graph: ModelGraph, choices: readonly Choice[]): RecomputeLa
     return { layer: i + 1, mode, ops: mode === "ops" ? ops : [], offload: [] };
   });
 
+/** What is learned, and the frozen model beside where there is one. */
+const objective: fc.Arbitrary<Required<Pick<Case, "objective">> & Pick<Case, "beside">> = fc.constantFrom(
+  { objective: named("pretrain", {}) },
+  { objective: named("dpo", { beta: 0.5 }), beside: { graph: teacher, shares: false } },
+  {
+    objective: named("grpo", { groupSize: 2, kl: 0.1, maxCompletion: 8, updates: 2 }),
+    beside: { graph: teacher, shares: false },
+  },
+  {
+    objective: named("distill", { divergence: "js", temperature: 2, hardLabels: 0.2 }),
+    beside: { graph: teacher, shares: false },
+  },
+);
+
 it("random layouts of random pipelines compute what the plain program computes", async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -93,14 +114,23 @@ it("random layouts of random pipelines compute what the plain program computes",
       fc.array(choice, { minLength: layers, maxLength: layers }),
       fc.boolean(),
       fc.constantFrom("adamw" as const, "sgd" as const),
-      async (model, layout, choices, segments, optimizer) => {
+      objective,
+      async (model, layout, choices, segments, optimizer, learned) => {
         const graph = graphAt(model);
         const recompute = recomputeOf(graph, choices);
         // Experts are spread wherever they can be.
         const routes = Object.values(graph.kinds).some((kind) => kind.ops.some((op) => op.kind === "router"));
         const expert = routes && (layout.data * layout.context) % 2 === 0 ? 2 : 1;
         const d = await compare(
-          { graph, parallel: { ...layout, expert }, recompute, optimizer, length: 16, segments },
+          {
+            graph,
+            parallel: { ...layout, expert },
+            recompute,
+            optimizer,
+            ...learned,
+            length: 16,
+            segments: segments && learned.objective.kind !== "grpo",
+          },
           pool,
         );
         expect(d.loss).toBeLessThan(1e-5);

@@ -7,8 +7,9 @@ import { nodeHost } from "../../src/cli/host.js";
 import type { ModelGraph } from "../../src/model/graph.js";
 import { buildModel } from "../../src/model/index.js";
 import { parse } from "../../src/parser/index.js";
-import { toChunks } from "../../src/planner/layout/index.js";
+import { evenChunks } from "../../src/planner/layout/index.js";
 import { oneDevice, type ParallelPlan, type RecomputeLayer } from "../../src/planner/plan.js";
+import type { OptimizerKind } from "../../src/program/index.js";
 import type { Pool, TeamJob } from "../../src/runtime/parallel/index.js";
 import {
   type Difference,
@@ -41,12 +42,12 @@ export function buildWorker(program = "../../src/runtime/parallel/worker.ts"): {
 }
 
 /** The graph of a model block, as the planner and the runtime build it. */
-export function graphOf(model: string): ModelGraph {
-  const text = `dataset d { source = "s3://a/b", tokens = 1M }\nmodel m {\n${model}\n}\ntrain t { objective = pretrain, model = m, data = d, steps = 1, batch = 1 sequences }\n`;
+export function graphOf(model: string, adapter?: string, freeze: readonly string[] = []): ModelGraph {
+  const text = `${adapter === undefined ? "" : `adapter a { ${adapter} }\n`}dataset d { source = "s3://a/b", tokens = 1M }\nmodel m {\n${model}\n}\ntrain t { objective = pretrain, model = m, data = d, steps = 1, batch = 1 sequences }\n`;
   const { value: ast } = parse({ path: "t.llmp", text });
   const { value: pipeline, diagnostics } = check(ast, nodeHost(), {});
   if (pipeline === undefined) throw new Error(JSON.stringify(diagnostics));
-  return buildModel(pipeline, "m");
+  return buildModel(pipeline, "m", { ...(adapter === undefined ? {} : { adapter: "a" }), freeze });
 }
 
 export const alone: ParallelPlan = oneDevice;
@@ -55,10 +56,19 @@ export interface Case {
   readonly graph: ModelGraph;
   readonly parallel: ParallelPlan;
   readonly recompute?: readonly RecomputeLayer[];
-  readonly optimizer?: "adamw" | "sgd";
+  readonly optimizer?: OptimizerKind;
+  readonly objective?: TeamJob["objective"];
+  /** Reference or teacher. */
+  readonly beside?: NonNullable<Lesson["beside"]>;
   readonly length: number;
   readonly segments?: boolean;
 }
+
+/** An objective with options, as a file would give them. */
+export const named = (kind: string, options: Readonly<Record<string, string | number>>): TeamJob["objective"] => ({
+  kind,
+  options: Object.fromEntries(Object.entries(options).map(([k, value]) => [k, { value, from: "file" }])),
+});
 
 export const sequencesOf = (p: ParallelPlan): number => p.data * p.micro_batch * p.accumulation;
 
@@ -67,6 +77,9 @@ export const steps = 4;
 export const lessonOf = (c: Case): Lesson => ({
   graph: livelier(c.graph),
   optimizer: c.optimizer ?? "adamw",
+  objective: c.objective ?? { kind: "pretrain", options: {} },
+  ...(c.beside === undefined ? {} : { beside: { ...c.beside, graph: livelier(c.beside.graph) } }),
+  microBatch: c.parallel.micro_batch,
   sequences: sequencesOf(c.parallel),
   length: c.length,
   steps,
@@ -76,15 +89,23 @@ export const lessonOf = (c: Case): Lesson => ({
 
 export function jobOf(c: Case): TeamJob {
   const { parallel } = c;
-  const layers = c.graph.stack.length - 2;
-  const parts = parallel.pipeline * parallel.virtual;
-  const bounds = Array.from({ length: parts + 1 }, (_, i) => Math.floor((layers * i) / parts));
-  const sizes = bounds.slice(1).map((end, i) => end - bounds[i]!);
+  const chunks = evenChunks(c.graph.stack.length - 2, parallel);
+  const { beside } = c;
   return {
     graph: livelier(c.graph),
     parallel,
-    chunks:
-      parts === 1 ? [{ rank: 0, first: 0, last: layers + 1 }] : toChunks(sizes, parallel.pipeline, parallel.schedule),
+    chunks,
+    objective: c.objective ?? { kind: "pretrain", options: {} },
+    ...(beside === undefined
+      ? {}
+      : {
+          beside: {
+            graph: livelier(beside.graph),
+            shares: beside.shares,
+            chunks: beside.shares ? chunks : evenChunks(beside.graph.stack.length - 2, parallel),
+            tensors: new Map(),
+          },
+        }),
     recompute: c.recompute ?? [],
     optimizer: c.optimizer ?? "adamw",
     compute: "fp32",

@@ -76,9 +76,10 @@ it("does so by the word only: a file that says nothing has one worker, as one wh
   expect(stageOf(native, cores(2)).parallel.data).toBe(1);
 });
 
-it("keeps to one worker where the runtime has only one", () => {
-  const muon = source("optimizer = muon { lr = 1e-3 }\n  parallel = { data = auto }");
-  expect(stageOf(muon, cores(2)).parallel.data).toBe(1);
+it("keeps to one worker where the runtime has only one: Muon's weights cannot be split", () => {
+  const muon = (more: string): string => source(`optimizer = muon { lr = 1e-3 }\n  parallel = { data = auto${more} }`);
+  expect(stageOf(muon(", shard = zero1"), cores(2)).parallel.data).toBe(1);
+  expect(stageOf(muon(""), cores(2)).parallel.data).toBe(2);
 });
 
 it("counts the memory of all workers against the machine's", () => {

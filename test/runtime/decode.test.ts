@@ -4,8 +4,9 @@ import { Decoder, makeState, microBatchStep, putBatch, ShapeAlgebra } from "../.
 import { type Backend, startBackend } from "../../src/runtime/backend/index.js";
 import { openRewards } from "../../src/runtime/rewards/index.js";
 import { byteTokenizer } from "../../src/runtime/tokenizer/index.js";
+import { answersOf, drawToken } from "../../src/runtime/train/generate.js";
 import { initialValues } from "../../src/runtime/train/index.js";
-import { drawToken, openRollOut } from "../../src/runtime/train/rollout.js";
+import { openRollOut } from "../../src/runtime/train/rollout.js";
 import { gpt2, llama } from "./graphs.js";
 
 const tiny = { vocab: 37, hidden: 24, heads: 4, kvHeads: 2, ffn: 20, layers: 2 };
@@ -111,7 +112,13 @@ it("samples, judges and lays out rows; the same for any number of prompts at a t
   const judge = openRewards([reward], { root: ".", maxCompletion: 10 });
   const rolled = [];
   for (const at of [1, 3])
-    rolled.push(await openRollOut({ backend, tokenizer, judge, options, seed: 5, prompts: at })(state, given, 7));
+    rolled.push(
+      await openRollOut({ tokenizer, judge, options, seed: 5, prompts: at })(
+        async (asked) => answersOf(backend, state, asked),
+        given,
+        7,
+      ),
+    );
   const [one, three] = rolled;
   expect(three!.batch.tokens).toEqual(one!.batch.tokens);
   expect(three!.batch.advantages).toEqual(one!.batch.advantages);

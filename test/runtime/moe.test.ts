@@ -11,6 +11,7 @@ import {
   makeOptimizer,
   makeState,
   objectivePrograms,
+  runMicro,
   ShapeAlgebra,
 } from "../../src/program/index.js";
 import { routeOf } from "../../src/program/ops/routing.js";
@@ -51,7 +52,7 @@ const start = (w: Parameters<typeof initialValues>[0]) => initialValues(w, 5).ma
 function run<T>(algebra: Algebra<T>, graph: ModelGraph) {
   const state = makeState(algebra, graph, length, start);
   const recompute = [{ layer: 1, mode: "full" as const, ops: [], offload: [] }];
-  const { sums } = objectivePrograms.pretrain!.micro({
+  const { sums } = runMicro(objectivePrograms.pretrain!, {
     algebra,
     policy: state,
     other: undefined,
@@ -110,7 +111,7 @@ describe.each(file.experts.map((e) => [e.model, e] as const))("%s", (name, expec
       ),
     };
     const total = program.total(given);
-    const { losses, sums } = program.micro({
+    const { losses, sums } = runMicro(program, {
       algebra,
       policy: state,
       other: undefined,
@@ -153,7 +154,7 @@ it("the bias moves towards experts with less load, and is no weight that trains"
   const name = "model.layers.1.mlp.gate.e_score_correction_bias";
   const before = algebra.read(state.weights.get(name)!);
   expect(state.gradients.has(name)).toBe(false);
-  objectivePrograms.pretrain!.micro({
+  runMicro(objectivePrograms.pretrain!, {
     algebra,
     policy: state,
     other: undefined,

@@ -13,6 +13,7 @@ import {
   opPrograms,
   quantise,
   roundValue,
+  runMicro,
   ShapeAlgebra,
 } from "../../src/program/index.js";
 import { type Backend, type Handle, startBackend } from "../../src/runtime/backend/index.js";
@@ -76,7 +77,7 @@ describe.each(Object.keys(fp8Recipes))("%s", (name) => {
         weights: new Float32Array(2 * length).fill(1),
       };
       const program = objectivePrograms.pretrain!;
-      program.micro({ algebra, policy: state, other: undefined, batch, recompute: [], scale: 1 / 32, options: {} });
+      runMicro(program, { algebra, policy: state, other: undefined, batch, recompute: [], scale: 1 / 32, options: {} });
       const gradients = [...state.gradients].map(([n, g]) => [n, algebra.read(g)] as const);
       freeState(algebra, state);
       return gradients;

@@ -10,6 +10,7 @@ import {
   type ObjectiveOptions,
   objectivePrograms,
   otherState,
+  runMicro,
   ShapeAlgebra,
 } from "../../src/program/index.js";
 import { type Backend, startBackend } from "../../src/runtime/backend/index.js";
@@ -68,7 +69,7 @@ function run<T>(algebra: Algebra<T>, given: Case, scale: number | undefined) {
   const other = otherState(algebra, beside.graph, state, false, length, ({ name }) => beside.values.get(name)!);
   const batch = batchOf(given);
   const total = program.total(batch);
-  const result = program.micro({
+  const result = runMicro(program, {
     algebra,
     policy: state,
     other,

@@ -6,9 +6,10 @@ import type { ModelGraph, Op } from "../../src/model/graph.js";
 import { buildGraph } from "../../src/model/index.js";
 import { predictLocal, uncalibrated } from "../../src/planner/local/index.js";
 import type { RecomputeLayer } from "../../src/planner/plan.js";
-import { Decoder, objectivePrograms, sharesWeights } from "../../src/program/index.js";
+import { objectivePrograms, sharesWeights } from "../../src/program/index.js";
 import { type Backend, startBackend } from "../../src/runtime/backend/index.js";
 import type { Batch } from "../../src/runtime/interfaces.js";
+import type { Executor } from "../../src/runtime/train/executor.js";
 import { openHere } from "../../src/runtime/train/here.js";
 import type { StageInput } from "../../src/runtime/train/index.js";
 import { specOf } from "./models.js";
@@ -162,7 +163,7 @@ async function peaks(backend: Backend, c: Case): Promise<readonly [planned: numb
   const group = program.rows(c.objective.options);
   for (let t = 1; t <= 2; t++) {
     executor.begin();
-    if (program.samples === true) sampled(backend, executor.policy!, c, c.micro * group);
+    if (program.samples === true) await sampled(executor, c, c.micro * group);
     await executor.run(batchOf(c, c.micro * c.accumulation * group), 1e-3);
     const rates = { lr: 1e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8 };
     await executor.update({ ...rates, weightDecay: 0.1, clip: 1, t, lossScale: 1 });
@@ -174,17 +175,10 @@ async function peaks(backend: Backend, c: Case): Promise<readonly [planned: numb
 }
 
 /** The longest prompts with the longest answers. */
-function sampled(
-  { algebra }: Backend,
-  policy: NonNullable<Awaited<ReturnType<typeof openHere>>["policy"]>,
-  c: Case,
-  rows: number,
-): void {
-  const answer = c.objective.options.maxCompletion!.value as number;
-  const decoder = new Decoder(algebra, policy, rows);
-  algebra.free(decoder.step(new Int32Array(rows * (c.length - answer))));
-  for (let i = 1; i < answer; i++) algebra.free(decoder.step(new Int32Array(rows)));
-  decoder.free();
+async function sampled(executor: Executor, c: Case, count: number): Promise<void> {
+  const longest = c.objective.options.maxCompletion!.value as number;
+  const rows = Array.from({ length: count }, (_, seed) => ({ seed, prompt: new Int32Array(c.length - longest) }));
+  await executor.generate({ rows, room: c.length, longest, temperature: 1, end: undefined, together: count });
 }
 
 /** Experts in 4 bits. */

@@ -1,4 +1,5 @@
 import type { ScheduleKind } from "../../checker/pipeline.js";
+import type { ParallelPlan } from "../plan.js";
 import { scheduleTraits } from "../schedule/index.js";
 import type { Candidate } from "../types.js";
 
@@ -41,6 +42,17 @@ export function toChunks(sizes: readonly number[], pipeline: number, schedule: S
     next += size;
     return { rank: rankOf(c, pipeline), first, last: c === sizes.length - 1 ? next : next - 1 };
   });
+}
+
+/** So many layers in parts that differ by one at most; of fewer layers than parts some are empty. */
+export function evenChunks(
+  layers: number,
+  { pipeline, virtual, schedule }: Pick<ParallelPlan, "pipeline" | "virtual" | "schedule">,
+): Chunks {
+  const parts = pipeline * virtual;
+  const ends = Array.from({ length: parts + 1 }, (_, i) => Math.floor((layers * i) / parts));
+  const sizes = ends.slice(1).map((end, i) => end - ends[i]!);
+  return toChunks(sizes, pipeline, schedule);
 }
 
 /** Fewest seconds that the slowest part needs when `parts` contiguous parts, each with at least one layer, cover the stack. */

@@ -18,6 +18,7 @@ import {
   type ObjectiveOptions,
   objectivePrograms,
   otherState,
+  runMicro,
 } from "../../program/index.js";
 import type { Candidate, LocalMachine } from "../types.js";
 
@@ -126,7 +127,7 @@ export function predictLocal(
   };
   const { recompute } = candidate;
   const micro = (): void => {
-    program.micro({ algebra, policy: state, other, batch, recompute, scale: 1, options: objective.options });
+    runMicro(program, { algebra, policy: state, other, batch, recompute, scale: 1, options: objective.options });
   };
   // Zeros take no memory on composed backends, so only a step that finds the optimizer's state is like all that follow.
   if (machine.backend !== "wasm") {

@@ -13,10 +13,10 @@ import type {
 import { type Diagnostic, planCodes } from "../../diagnostics/index.js";
 import type { Accelerator, Hardware } from "../../hardware/types.js";
 import type { ModelGraph } from "../../model/graph.js";
-import { oneWorkerOnly } from "../../program/index.js";
+import { type Degrees, layoutRefusal, numericsOf } from "../../program/index.js";
 import type { PlanOptions, StageContext } from "../types.js";
 import { stageFeatures } from "./features.js";
-import { type Machine, teamsHere } from "./here.js";
+import { type Machine, type Team, teamsHere } from "./here.js";
 import { allowed, counts, fixedValue } from "./space.js";
 
 export type BuildModel = (
@@ -88,7 +88,10 @@ export function stageProblem(
   const objections = new Map<string, string>();
   for (const { instance, accelerator, local, team } of machines) {
     for (const precision of precisions) {
-      const alone = team?.open === true && team.workers > 1 ? oneWorkerOnly(stage, precision, policy) : undefined;
+      const fp8 = numericsOf(precision.compute.value, precision.recipe.value)?.fp8 !== undefined;
+      const { kind: optimizer } = stage.optimizer.value;
+      const alone =
+        team?.open === true && team.workers > 1 ? layoutRefusal(optimizer, fp8, policy, degrees(team)) : undefined;
       if (alone !== undefined) {
         left.push({ what: `${team!.workers} workers`, why: alone });
         warnings.push(`${stage.name}: more workers are not considered: ${alone}`);
@@ -275,4 +278,12 @@ function stepsOf(pipeline: Pipeline, stage: Stage, tokensPerStep: number, warnin
     );
   }
   return Math.max(1, Math.ceil((known * length.amount) / tokensPerStep));
+}
+
+function degrees({ parallel: p }: Team): Degrees {
+  return {
+    tensor: fixedValue(p.tensor) ?? 1,
+    context: fixedValue(p.context) ?? 1,
+    shard: fixedValue(p.shard) ?? "none",
+  };
 }

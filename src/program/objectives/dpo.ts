@@ -1,5 +1,6 @@
+import type { RankGroup } from "../parallel/types.js";
 import { type MicroResult, numberOf, type ObjectiveOptions, type ObjectiveProgram } from "./types.js";
-import { type LogProbs, type Weighed, weightedStep } from "./weighted.js";
+import { type LogProbs, logProbsOf, type Weighed, weightedLoss } from "./weighted.js";
 
 const logSigmoid = (x: number): number => (x < 0 ? x - Math.log1p(Math.exp(x)) : -Math.log1p(Math.exp(-x)));
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
@@ -7,12 +8,14 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 /**
  * Rows 2i are chosen, 2i + 1 rejected. Sigmoid (Rafailov et al. 2023, eq. 7; label smoothing as Mitchell 2023's conservative
  * DPO) on summed log-probabilities; IPO (Azar et al. 2023, eq. 17) on means over the answer's tokens, as TRL computes it.
+ * @param peers ranks that have the other tokens of the same rows; the first of them has the losses and figures
  */
 export function dpoLoss(
   { policy, other }: LogProbs,
   mask: Float32Array,
   length: number,
   options: ObjectiveOptions,
+  peers?: RankGroup,
 ): Weighed<MicroResult> {
   const beta = numberOf(options, "beta", 0.1);
   const smoothing = numberOf(options, "labelSmoothing", 0);
@@ -28,20 +31,25 @@ export function dpoLoss(
     gain[row] = gain[row]! + policy[i]! - other[i]!;
     counts[row] = counts[row]! + 1;
   }
+  for (const part of [gain, counts]) if (peers !== undefined) part.set(peers.allReduce(Float32Array.from(part)));
+  const tells = peers === undefined || peers.index === 0;
   const sums = { rewards_chosen: 0, rewards_rejected: 0, reward_margin: 0, reward_accuracy: 0 };
   for (let chosen = 0; chosen < rows; chosen += 2) {
     const rejected = chosen + 1;
+    // Rows that only fill a batch up.
+    if (counts[chosen] === 0 && counts[rejected] === 0) continue;
     const per = (row: number): number => (ipo ? 1 / Math.max(1, counts[row]!) : 1);
     const margin = gain[chosen]! * per(chosen) - gain[rejected]! * per(rejected);
     // ∂loss/∂margin
     let slope: number;
+    let loss: number;
     if (ipo) {
       const off = margin - 1 / (2 * beta);
-      losses[chosen * length] = off * off;
+      loss = off * off;
       slope = 2 * off;
     } else {
       const x = beta * margin;
-      losses[chosen * length] = -(1 - smoothing) * logSigmoid(x) - smoothing * logSigmoid(-x);
+      loss = -(1 - smoothing) * logSigmoid(x) - smoothing * logSigmoid(-x);
       slope = beta * (smoothing * sigmoid(x) - (1 - smoothing) * sigmoid(-x));
     }
     for (const [row, sign] of [
@@ -49,6 +57,8 @@ export function dpoLoss(
       [rejected, -1],
     ] as const)
       for (let i = row * length; i < (row + 1) * length; i++) if (mask[i] !== 0) weights[i] = -slope * sign * per(row);
+    if (!tells) continue;
+    losses[chosen * length] = loss;
     sums.rewards_chosen += beta * gain[chosen]!;
     sums.rewards_rejected += beta * gain[rejected]!;
     sums.reward_margin += beta * (gain[chosen]! - gain[rejected]!);
@@ -63,6 +73,9 @@ export const dpo: ObjectiveProgram = {
   role: () => "reference",
   total: (batch) => Math.max(1, batch.sequences / 2),
   heldOut: "own",
-  micro: (run) =>
-    weightedStep(run, 1, (logProbs) => dpoLoss(logProbs, run.batch.weights, run.batch.length, run.options)),
+  guide: (ending, batch) => ({ logProbs: logProbsOf(ending, batch, 1) }),
+  loss: (run) =>
+    weightedLoss(run, 1, (logProbs) =>
+      dpoLoss(logProbs, run.batch.weights, run.batch.length, run.options, run.context.links?.context),
+    ),
 };

@@ -6,7 +6,7 @@ import {
   type ObjectiveProgram,
   weightSum,
 } from "./types.js";
-import { type LogProbs, type Weighed, weightedStep } from "./weighted.js";
+import { type LogProbs, logProbsOf, type Weighed, weightedLoss } from "./weighted.js";
 
 /** Added to the standard deviation that advantages are divided by (TRL). */
 const smallest = 1e-4;
@@ -59,6 +59,8 @@ export function grpoLoss(
   return { weights, result: { losses, sums, logProbs: policy } };
 }
 
+const temperatureOf = (options: ObjectiveOptions): number => numberOf(options, "temperature", 1);
+
 /** Group-relative policy optimization on answers that were sampled and rewarded before. */
 export const grpo: ObjectiveProgram = {
   rows: (options) => numberOf(options, "groupSize", 8),
@@ -67,8 +69,7 @@ export const grpo: ObjectiveProgram = {
   total: weightSum,
   heldOut: "none",
   samples: true,
-  micro: (run) =>
-    weightedStep(run, numberOf(run.options, "temperature", 1), (logProbs) =>
-      grpoLoss(logProbs, run.batch, run.options),
-    ),
+  guide: (ending, batch, options) => ({ logProbs: logProbsOf(ending, batch, temperatureOf(options)) }),
+  loss: (run) =>
+    weightedLoss(run, temperatureOf(run.options), (logProbs) => grpoLoss(logProbs, run.batch, run.options)),
 };

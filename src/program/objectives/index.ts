@@ -5,9 +5,10 @@ import { grpo } from "./grpo.js";
 import { likelihood } from "./likelihood.js";
 import type { ObjectiveProgram } from "./types.js";
 
-export { type DistillSettings, distillRow } from "./distill.js";
+export { type DistillSettings, distillRows } from "./distill.js";
 export { dpoLoss } from "./dpo.js";
 export { groupAdvantages, grpoLoss } from "./grpo.js";
+export { runMicro } from "./micro.js";
 export * from "./types.js";
 
 export const objectivePrograms: Readonly<Record<string, ObjectiveProgram | undefined>> = {

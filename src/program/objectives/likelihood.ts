@@ -1,26 +1,20 @@
-import { balanced, balanceOf } from "../balance.js";
-import { microBatchStep } from "../model.js";
-import { putBatch } from "../step.js";
+import { headLoss } from "../head.js";
+import { tokenLoss } from "../parallel/vocabulary.js";
 import { type ObjectiveProgram, weightSum } from "./types.js";
 
 /** Pre-training and supervised fine-tuning: the mean cross-entropy of the tokens that count. */
 export const likelihood: ObjectiveProgram = {
-  anyLayout: true,
-  dropout: true,
   rows: () => 1,
   role: () => undefined,
   total: weightSum,
   heldOut: "next token",
-  micro({ algebra, policy, batch, recompute, scale }) {
-    const there = putBatch(algebra, batch);
-    const weight = weightSum(batch);
-    const losses = balanced(policy, (scale ?? 0) * weight, () =>
-      microBatchStep(algebra, policy, there, recompute, scale),
-    );
-    const values = algebra.read(losses);
-    algebra.free(losses);
-    there.free();
-    const sums = Object.fromEntries(Object.entries(balanceOf(policy)).map(([name, value]) => [name, value * weight]));
-    return { losses: values, sums };
+  balances: true,
+  dropout: true,
+  loss({ context, head, hidden, vocab, there, scale }) {
+    const loss = tokenLoss(context, there.targets, there.weights, scale);
+    const { losses, dx } = headLoss(context, head, hidden, vocab, loss, scale !== undefined);
+    const values = context.algebra.read(losses);
+    context.algebra.free(losses);
+    return { losses: values, dx };
   },
 };

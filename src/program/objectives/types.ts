@@ -1,7 +1,9 @@
 import type { Objective, Stage } from "../../checker/pipeline.js";
 import type { RecomputeLayer } from "../../planner/plan.js";
 import type { Algebra } from "../algebra.js";
-import type { ModelState } from "../model.js";
+import type { Head } from "../head.js";
+import type { MicroBatch, ModelState } from "../model.js";
+import type { OpContext } from "../ops/index.js";
 import type { HostBatch } from "../step.js";
 
 export type ObjectiveOptions = Objective["options"];
@@ -35,7 +37,40 @@ export interface MicroResult {
   readonly logProbs?: Float32Array;
 }
 
-/** How an objective computes one micro-batch: the runtime runs it, the planner plays it on shapes. */
+/** A model's pass at the foot of its head: what is left to compute is the loss. */
+export interface Ending<T> {
+  readonly context: OpContext<T>;
+  readonly head: Head;
+  /** [tokens, hidden], owned by whoever gets it. */
+  readonly hidden: T;
+  readonly there: MicroBatch<T>;
+  readonly vocab: number;
+}
+
+/** What is left of the frozen model's pass while the trained one's runs. */
+export interface Guide<T> {
+  /** Of the targets. */
+  readonly logProbs?: Float32Array;
+  readonly ending?: Ending<T>;
+}
+
+export interface LossRun<T> extends Ending<T> {
+  readonly guide: Guide<T> | undefined;
+  /** The tokens of `there`, in host memory. */
+  readonly batch: ObjectiveBatch;
+  readonly scale: number | undefined;
+  readonly options: ObjectiveOptions;
+}
+
+export interface LossResult<T> extends MicroResult {
+  /** Gradient of `hidden`; undefined where there is no scale. */
+  readonly dx: T | undefined;
+}
+
+/**
+ * How an objective computes one micro-batch. It sees the ends of passes only, so that every layout computes it: `runMicro`
+ * does on one device, a rank of a mesh (parallel/rank.ts) on several, and the planner plays both on shapes.
+ */
 export interface ObjectiveProgram {
   /** Rows of tokens for each sequence of the plan's batch. */
   readonly rows: (options: ObjectiveOptions) => number;
@@ -47,11 +82,14 @@ export interface ObjectiveProgram {
   readonly heldOut: "own" | "next token" | "none";
   /** Rows are sampled from the policy before they are learned from. */
   readonly samples?: boolean;
-  /** Its loss is the next token's alone, so that every layout can compute it. */
-  readonly anyLayout?: boolean;
+  /** The balance of experts is part of the loss. */
+  readonly balances?: boolean;
   /** The model may be trained with dropout. Others compare passes over it, which would have to drop the same. */
   readonly dropout?: boolean;
-  micro<T>(run: MicroRun<T>): MicroResult;
+  /** Takes ownership of the ending's `hidden`. */
+  readonly guide?: <T>(ending: Ending<T>, batch: ObjectiveBatch, options: ObjectiveOptions) => Guide<T>;
+  /** Takes ownership of `hidden` and of the guide. */
+  loss<T>(run: LossRun<T>): LossResult<T>;
 }
 
 export const numberOf = (options: ObjectiveOptions, name: string, otherwise: number): number => {

@@ -2,10 +2,9 @@
  * Objectives of the form Σ f(log-probabilities of the targets). Their gradient is the cross-entropy's with a weight for
  * each token, −∂f/∂log-probability, which is known once the log-probabilities are: the head runs twice, the stack once.
  */
-import { headAt, headLoss, nextToken } from "../head.js";
-import { backwardPass, forwardPass, headContext, microBatchStep } from "../model.js";
-import { putBatch } from "../step.js";
-import type { MicroRun } from "./types.js";
+import { headAt, headLoss } from "../head.js";
+import { tokenLoss } from "../parallel/vocabulary.js";
+import type { Ending, LossResult, LossRun, MicroResult, ObjectiveBatch } from "./types.js";
 
 export interface LogProbs {
   readonly policy: Float32Array;
@@ -19,39 +18,39 @@ export interface Weighed<R> {
   readonly result: R;
 }
 
-/** @param weigh the objective's arithmetic, on positions whose `batch.weights` is not 0 */
-export function weightedStep<T, R>(
-  { algebra, policy, other, batch, recompute, scale }: MicroRun<T>,
+/** Log-probabilities of the targets that count; takes ownership of `hidden`. */
+export function logProbsOf<T>(
+  { context, head, hidden, vocab, there }: Ending<T>,
+  batch: ObjectiveBatch,
   temperature: number,
-  weigh: (logProbs: LogProbs) => Weighed<R>,
-): R {
+): Float32Array {
+  const { algebra } = context;
   const learned = batch.weights.map((w) => (w === 0 ? 0 : 1));
-  const there = putBatch(algebra, { ...batch, weights: learned });
-  const read = (losses: T): Float32Array => {
-    const values = algebra.read(losses).map((loss) => -loss);
-    algebra.free(losses);
-    return values;
-  };
-  const others =
-    other === undefined
-      ? new Float32Array(learned.length)
-      : read(microBatchStep(algebra, other, there, [], undefined, temperature));
-  const { hidden, saved } = forwardPass(algebra, policy, there, scale === undefined ? undefined : recompute);
-  const { context, head: plain } = headContext(algebra, policy, there);
-  const head = headAt(plain, temperature);
-  const { vocab } = policy.graph;
+  const mask = algebra.floats(learned, [learned.length]);
+  const loss = tokenLoss(context, there.targets, mask, undefined);
+  const { losses } = headLoss(context, headAt(head, temperature), hidden, vocab, loss, false);
+  const values = algebra.read(losses).map((l) => -l);
+  algebra.free(losses);
+  algebra.free(mask);
+  return values;
+}
+
+/** @param weigh the objective's arithmetic, on positions whose `batch.weights` is not 0 */
+export function weightedLoss<T>(
+  run: LossRun<T>,
+  temperature: number,
+  weigh: (logProbs: LogProbs) => Weighed<MicroResult>,
+): LossResult<T> {
+  const { context, head, hidden, vocab, there, batch, scale, guide } = run;
+  const { algebra } = context;
   const kept = scale === undefined ? undefined : algebra.share(hidden);
-  const plainLoss = nextToken(context, there.targets, there.weights, undefined);
-  const { losses } = headLoss(context, head, hidden, vocab, plainLoss, false);
-  const { weights, result } = weigh({ policy: read(losses), other: others });
-  if (kept !== undefined && scale !== undefined) {
-    const signed = algebra.floats(weights, [weights.length]);
-    const loss = nextToken(context, there.targets, signed, scale);
-    const { losses: again, dx } = headLoss(context, head, kept, vocab, loss, true);
-    algebra.free(again);
-    algebra.free(signed);
-    backwardPass(algebra, policy, there, recompute, saved, dx!);
-  }
-  there.free();
-  return result;
+  const policy = logProbsOf(run, batch, temperature);
+  const { weights, result } = weigh({ policy, other: guide?.logProbs ?? new Float32Array(policy.length) });
+  if (kept === undefined) return { ...result, dx: undefined };
+  const signed = algebra.floats(weights, [weights.length]);
+  const loss = tokenLoss(context, there.targets, signed, scale);
+  const { losses, dx } = headLoss(context, headAt(head, temperature), kept, vocab, loss, true);
+  algebra.free(losses);
+  algebra.free(signed);
+  return { ...result, dx };
 }

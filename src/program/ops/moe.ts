@@ -3,7 +3,7 @@ import type { Op } from "../../model/graph.js";
 import type { Algebra } from "../algebra.js";
 import { linear } from "./linear.js";
 import type { LayerRouting, Route } from "./route.js";
-import { auxiliaryLoss, routeOf, weightsBackward } from "./routing.js";
+import { auxiliaryLoss, type Peers, routeOf, weightsBackward } from "./routing.js";
 import { num, type OpContext, type OpProgram, type Saved, withWeight } from "./types.js";
 
 function routing<T>(context: OpContext<T>): LayerRouting {
@@ -36,10 +36,11 @@ export const dispatch: OpProgram = {
   forward(context, op, [x, scores]) {
     const { algebra } = context;
     const layer = routing(context);
-    const route = routeOf(op, algebra.read(scores!), layer.bias);
+    const peers = peersOf(context);
+    const route = routeOf(op, algebra.read(scores!), layer.bias, peers);
     layer.route = route;
-    layer.auxLoss = auxiliaryLoss(op, route, 0, undefined);
-    observe(layer, route, (context.routing?.auxScale ?? 0) > 0);
+    layer.auxLoss = auxiliaryLoss(op, route, 0, undefined, peers);
+    observe(layer, route, context.routing?.counts === true);
     const width = algebra.shape(x!)[1]!;
     const rows = route.rowOf.length;
     const topK = num(op, "topK");
@@ -66,15 +67,18 @@ export const dispatch: OpProgram = {
         const to = Math.floor(slot / topK) * width;
         for (let j = 0; j < width; j++) dx![to + j] = dx![to + j]! + d![row * width + j]!;
       });
-      auxiliaryLoss(op, route, factor, dScores);
+      auxiliaryLoss(op, route, factor, dScores, peersOf(context));
     });
   },
 };
 
-function observe(layer: LayerRouting, { expertOf, counts }: Route, training: boolean): void {
-  const wanted = new Float64Array(counts.length);
-  for (const e of expertOf) wanted[e] = wanted[e]! + 1;
-  layer.imbalance = (Math.max(...wanted) * wanted.length) / Math.max(1, expertOf.length);
+function peersOf<T>({ links, sequences }: OpContext<T>): Peers | undefined {
+  return links === undefined || links.context.size === 1 ? undefined : { group: links.context, sequences };
+}
+
+function observe(layer: LayerRouting, { wanted }: Route, training: boolean): void {
+  const all = wanted.reduce((a, b) => a + b, 0);
+  layer.imbalance = (Math.max(...wanted) * wanted.length) / Math.max(1, all);
   if (!training) return;
   layer.load ??= new Float64Array(wanted.length);
   for (let e = 0; e < wanted.length; e++) layer.load[e] = layer.load[e]! + wanted[e]!;
@@ -120,7 +124,9 @@ export const groupedLinear: OpProgram = {
       };
       withWeight(context, op.weights[0]!, multiply, expert);
     }
-    return { outputs: [y!], internals: [] };
+    // On a rank of several, whose experts nobody chose.
+    y ??= withWeight(context, op.weights[0]!, (w) => algebra.zeros([rows, algebra.shape(w)[0]!]), 0);
+    return { outputs: [y], internals: [] };
   },
   backward<T>(context: OpContext<T>, op: Op, { inputs: [x] }: Saved<T>, [dy]: readonly T[]) {
     const { algebra, gradient } = context;

@@ -7,6 +7,8 @@ export interface Route {
   readonly kept: Uint8Array;
   /** Rows of each expert. */
   readonly counts: Int32Array;
+  /** Choices that fell on each expert, in whole sequences. */
+  readonly wanted: Float64Array;
   /** Softmax or sigmoid of the scores [tokens, experts]. */
   readonly probabilities: Float32Array;
   /** Of each slot's output. */

@@ -3,6 +3,7 @@
  * with a bias that only chooses (DeepSeek V3), the best of groups of experts, and capacity.
  */
 import type { Op } from "../../model/graph.js";
+import type { RankGroup } from "../parallel/types.js";
 import type { Route } from "./route.js";
 import { flag, num } from "./types.js";
 
@@ -47,7 +48,14 @@ function limitToGroups(choice: Float64Array, groups: number, wanted: number, pai
     if (!chosen.includes(Math.floor(e / size))) choice[e] = Number.NEGATIVE_INFINITY;
 }
 
-export function routeOf(op: Op, scores: Float32Array, bias: Float32Array | undefined): Route {
+/** Ranks that have the other tokens of the same sequences. */
+export interface Peers {
+  readonly group: RankGroup;
+  readonly sequences: number;
+}
+
+/** @param peers room and shares of experts are those of whole sequences */
+export function routeOf(op: Op, scores: Float32Array, bias: Float32Array | undefined, peers?: Peers): Route {
   const experts = num(op, "experts");
   const topK = num(op, "topK");
   const groups = num(op, "groups", 1);
@@ -68,21 +76,43 @@ export function routeOf(op: Op, scores: Float32Array, bias: Float32Array | undef
       weights[t * topK + k] = (num(op, "routedScale", 1) * p) / (flag(op, "normTopk") ? sum + tiny : 1);
     }
   }
-  const factor = num(op, "capacity");
-  const room = factor > 0 ? Math.ceil((factor * tokens * topK) / experts) : Number.POSITIVE_INFINITY;
+  const kept = keptOf(op, expertOf, peers);
   const counts = new Int32Array(experts);
-  const kept = new Uint8Array(tokens * topK);
-  for (let s = 0; s < expertOf.length; s++) {
-    const e = expertOf[s]!;
-    if (counts[e]! >= room) continue;
-    kept[s] = 1;
-    counts[e] = counts[e]! + 1;
-  }
+  const wanted = new Float64Array(experts);
+  expertOf.forEach((e, s) => {
+    wanted[e] = wanted[e]! + 1;
+    if (kept[s] === 1) counts[e] = counts[e]! + 1;
+  });
   const next = new Int32Array(experts);
   for (let e = 1; e < experts; e++) next[e] = next[e - 1]! + counts[e - 1]!;
   let dropped = counts.reduce((a, b) => a + b, 0);
   const rowOf = Int32Array.from(expertOf, (e, s) => (kept[s] === 1 ? next[e]!++ : dropped++));
-  return { rowOf, expertOf, kept, counts, probabilities, weights };
+  const all = peers === undefined ? wanted : Float64Array.from(peers.group.allReduce(Float32Array.from(wanted)));
+  return { rowOf, expertOf, kept, counts, wanted: all, probabilities, weights };
+}
+
+/** Which slots find room: the first that come, in the order of whole sequences. */
+function keptOf(op: Op, own: Int32Array, peers: Peers | undefined): Uint8Array {
+  const factor = num(op, "capacity");
+  if (factor <= 0) return new Uint8Array(own.length).fill(1);
+  const size = peers?.group.size ?? 1;
+  const experts = num(op, "experts");
+  const room = Math.ceil((factor * own.length * size) / experts);
+  // Of each rank its sequences' parts, one after the other.
+  const all = peers === undefined ? own : peers.group.allGather(Float32Array.from(own));
+  const sequences = peers?.sequences ?? 1;
+  const part = own.length / sequences;
+  const counts = new Int32Array(experts);
+  const kept = new Uint8Array(own.length);
+  for (let s = 0; s < sequences; s++)
+    for (let rank = 0; rank < size; rank++)
+      for (let i = 0; i < part; i++) {
+        const e = all[(rank * sequences + s) * part + i]!;
+        if (counts[e]! >= room) continue;
+        counts[e] = counts[e]! + 1;
+        if (rank === (peers?.group.index ?? 0)) kept[s * part + i] = 1;
+      }
+  return kept;
 }
 
 /** As transformers' DeepSeek V3 adds before it divides. */
@@ -123,31 +153,39 @@ function scoresBackward(op: Op, p: Float32Array, dp: Float64Array, t: number, ou
  * experts · Σ f P, f the share of tokens that chose an expert and P its mean probability (Fedus et al. 2021, as transformers
  * computes it: topK where all is balanced). With `factor` its gradient is added to the scores'.
  */
-export function auxiliaryLoss(op: Op, route: Route, factor: number, out: Float32Array | undefined): number {
+export function auxiliaryLoss(
+  op: Op,
+  { probabilities: p, wanted }: Route,
+  factor: number,
+  out: Float32Array | undefined,
+  peers?: Peers,
+): number {
   const experts = num(op, "experts");
-  const { probabilities: p, expertOf } = route;
-  const tokens = p.length / experts;
+  const own = p.length / experts;
+  const tokens = own * (peers?.group.size ?? 1);
   const sigmoid = op.attrs.score === "sigmoid";
-  const share = new Float64Array(experts);
-  for (const e of expertOf) share[e] = share[e]! + 1 / tokens;
+  const share = wanted.map((n) => n / tokens);
   const total = (t: number): number => {
     let sum = 0;
     for (let e = 0; e < experts; e++) sum += p[t * experts + e]!;
     return sum;
   };
-  let loss = 0;
-  for (let t = 0; t < tokens; t++) {
-    const sum = sigmoid ? total(t) : 1;
-    for (let e = 0; e < experts; e++) loss += (experts * share[e]! * p[t * experts + e]!) / sum / tokens;
+  if (out === undefined) {
+    let loss = 0;
+    for (let t = 0; t < own; t++) {
+      const sum = sigmoid ? total(t) : 1;
+      for (let e = 0; e < experts; e++) loss += (experts * share[e]! * p[t * experts + e]!) / sum / tokens;
+    }
+    return peers === undefined ? loss : peers.group.allReduce(Float32Array.of(loss))[0]!;
   }
-  if (out === undefined || factor === 0) return loss;
+  if (factor === 0) return 0;
   const dp = new Float64Array(experts);
-  for (let t = 0; t < tokens; t++) {
+  for (let t = 0; t < own; t++) {
     const sum = sigmoid ? total(t) : 1;
     let mean = 0;
     if (sigmoid) for (let e = 0; e < experts; e++) mean += (share[e]! * p[t * experts + e]!) / sum;
     for (let e = 0; e < experts; e++) dp[e] = (factor * experts * (share[e]! - mean)) / sum / tokens;
     scoresBackward(op, p, dp, t, out);
   }
-  return loss;
+  return 0;
 }

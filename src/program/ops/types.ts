@@ -29,8 +29,8 @@ export interface OpContext<T> {
   readonly unpacked?: ((name: string, expert?: number) => T | undefined) | undefined;
   /** Where its gradient adds up; undefined for frozen weights. */
   readonly gradient: (name: string, expert?: number) => T | undefined;
-  /** In layers of experts. */
-  readonly routing?: { readonly layer: LayerRouting; readonly auxScale: number } | undefined;
+  /** In layers of experts; `counts`: where tokens go moves the correction bias. */
+  readonly routing?: { readonly layer: LayerRouting; readonly auxScale: number; readonly counts: boolean } | undefined;
   /** Activations and their gradients are rounded to this after every op; undefined: fp32. */
   readonly round: RoundFormat | undefined;
   /** Operands of linear products are rounded to 8 bits. */
@@ -39,6 +39,8 @@ export interface OpContext<T> {
   readonly links?: RankLinks | undefined;
   /** Where a rank has some rows of the embedding: ids among them, and which tokens have theirs elsewhere. */
   readonly vocabPart?: { readonly ids: T; readonly elsewhere: readonly number[] } | undefined;
+  /** Where a rank has some columns of the logits: the first of them. */
+  readonly firstColumn?: number | undefined;
   readonly cache?: KeyValueCache<T> | undefined;
   /** Where dropout applies: in training. */
   readonly noise?: Noise | undefined;

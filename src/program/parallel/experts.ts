@@ -62,7 +62,8 @@ export function fromExperts(y: Float32Array, width: number, layer: LayerRouting,
     row += rows;
   }
   const back = group.allToAll(parts);
-  const out = new Float32Array(back.reduce((n, part) => n + part.length, 0));
+  // Slots without room keep their rows, which are the last.
+  const out = new Float32Array(layer.route!.rowOf.length * width);
   let at = 0;
   for (const part of back) {
     out.set(part, at);

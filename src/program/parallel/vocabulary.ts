@@ -1,12 +1,18 @@
-import type { ChunkLoss } from "../head.js";
+import { type ChunkLoss, nextToken } from "../head.js";
 import type { OpContext } from "../ops/index.js";
+
+/** The next token's cross-entropy, wherever the columns of the logits are. */
+export const tokenLoss = <T>(context: OpContext<T>, targets: T, weights: T, scale: number | undefined): ChunkLoss<T> =>
+  context.firstColumn === undefined
+    ? nextToken(context, targets, weights, scale)
+    : vocabularyLoss(context, targets, weights, scale, context.firstColumn);
 
 /**
  * The next token's cross-entropy where each rank of the tensor axis has some columns of the logits (Megatron-LM's vocabulary
  * parallel loss): maxima, sums and targets are exchanged, never logits.
  * @param firstColumn of this rank
  */
-export function vocabularyLoss<T>(
+function vocabularyLoss<T>(
   { algebra, links }: OpContext<T>,
   targets: T,
   weights: T,

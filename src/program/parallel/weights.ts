@@ -1,9 +1,11 @@
 /** Weights, gradients and optimizer state of one rank: its part on the tensor axis, and of that its ZeRO shard. */
 
 import type { Shard } from "../../checker/pipeline.js";
-import type { LayerKind, ModelGraph } from "../../model/graph.js";
+import type { LayerKind, ModelGraph, WeightSpec } from "../../model/graph.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
 import { layerNumbers, weightKey } from "../model.js";
+import { nf4Block, type Packed, putPacked, unpacked } from "../nf4.js";
+import { updateRules } from "../optimizers.js";
 import { type NamedWeight, storedWeights } from "../state.js";
 import type { OptimizerState } from "../step.js";
 import { besides, slab } from "./blocks.js";
@@ -29,6 +31,8 @@ export interface Part {
   /** First and last pipeline stage both have it. */
   readonly tied: boolean;
   readonly trained: boolean;
+  /** Frozen in 4 bits: as this rank's rows, or (blocks do not end where its part does) as the model's whole weight. */
+  readonly packed?: "part" | "whole";
 }
 
 /** What is spread over the data axis: by ZeRO stage (Rajbhandari et al. 2020); hybrid sharding is stage 3 within a group. */
@@ -67,26 +71,46 @@ export function partsOf(
   // DualPipe's V has both ends on one rank.
   const apart = layout.chunks[0]!.rank !== layout.chunks.at(-1)!.rank;
   const locals = new Map(storedWeights(local.graph).map((w) => [w.name, w]));
-  const { state } = sharding[layout.parallel.shard];
+  const spread = sharding[layout.parallel.shard];
   return storedWeights(graph).flatMap((full) => {
     if (!mine.has(full.name)) return [];
     const here = locals.get(full.name)!;
     const [rows] = here.spec.shape as [number];
     const expert = layout.parallel.expert > 1 && full.spec.copies > 1;
     const shards = expert ? links.expertReplicas.size : links.shard.size;
+    const trained = full.spec.trainable;
+    const width = size(here.spec.shape) / rows;
+    const nf4 = full.spec.stored === "nf4";
+    // Of packed experts each rank uses those that its tokens chose: they cannot be gathered together.
+    const sharded = trained ? spread.state : spread.weights && !(nf4 && full.spec.copies > 1);
+    const packed = nf4 ? packedAs(full.spec, layout, sharded ? shards : 1) : undefined;
     return {
       name: full.name,
       full,
       local: here,
-      rows: state ? evenSplit(rows, shards) : [0, rows],
-      width: size(here.spec.shape) / rows,
+      rows: sharded && packed !== "whole" ? evenSplit(rows, shards) : [0, rows],
+      width,
       split: tensorPart(full.spec, layout)?.dim,
       partial: local.partial.has(full.spec.name),
       expert,
       tied: apart && ends.every((keys) => keys.includes(full.name)),
-      trained: full.spec.trainable,
+      trained,
+      ...(packed === undefined ? {} : { packed }),
     };
   });
+}
+
+/** The same 4-bit values on every layout: a part has blocks of its own only where they are the whole's. */
+function packedAs(spec: WeightSpec, layout: RankLayout, shards: number): "part" | "whole" {
+  const place = tensorPart(spec, layout);
+  const columns = size(spec.shape.slice(1));
+  const inner = (length: number, parts: number): number[] => evenSplit(length, parts).slice(1, -1);
+  const cuts = place === undefined ? [] : inner(spec.shape[place.dim]!, layout.parallel.tensor);
+  const cut = place?.dim === 1 ? [columns, ...cuts] : cuts.map((r) => r * columns);
+  const width = place?.dim === 1 ? place.last - place.first : columns;
+  const rows = place?.dim === 0 ? place.last - place.first : spec.shape[0]!;
+  const ends = inner(rows, shards).map((r) => r * width);
+  return [...cut, ...ends].every((n) => n % nf4Block === 0) ? "part" : "whole";
 }
 
 export type Section = "weight" | "m" | "v";
@@ -94,6 +118,8 @@ export type Section = "weight" | "m" | "v";
 export class RankWeights<T> {
   /** What the optimizer updates, fp32: the shard, or the whole part. */
   readonly own = new Map<string, T>();
+  /** Weights in 4 bits, which have no entry among `own` and `whole`. */
+  readonly packed = new Map<string, Packed<T>>();
   /** What computes, where every rank keeps it. */
   readonly whole = new Map<string, T>();
   /** Gradients over micro-batches: shards from ZeRO-2 on. */
@@ -116,6 +142,8 @@ export class RankWeights<T> {
     kind: OptimizerState<T>["kind"],
     /** Whole values of a weight or of its optimizer state; undefined: zeros. */
     load: (section: Section, weight: NamedWeight) => Float32Array | undefined,
+    /** The model beside the trained one: its weights are rounded once for all. */
+    beside = false,
   ) {
     const { gradients, weights } = sharding[layout.parallel.shard];
     this.#byName = new Map(parts.map((p) => [p.name, p]));
@@ -123,25 +151,39 @@ export class RankWeights<T> {
     const v = new Map<string, T>();
     for (const part of parts) {
       const shape = this.#shardShape(part);
-      const make = (section: Section): T => {
+      const make = (section: Section, dims: readonly number[]): T => {
         const values = load(section, part.full);
-        return values === undefined ? algebra.zeros(shape) : algebra.floats(this.#shardOf(part, values), shape);
+        return values === undefined ? algebra.zeros(dims) : algebra.floats(this.#shardOf(part, values), dims);
       };
-      this.own.set(part.name, make("weight"));
+      if (part.packed !== undefined) {
+        const values = load("weight", part.full) ?? new Float32Array(0);
+        const own = part.packed === "whole" ? values : this.#shardOf(part, values);
+        this.packed.set(part.name, putPacked(algebra, own, part.packed === "whole" ? part.full.spec.shape : shape));
+        continue;
+      }
+      const own = make("weight", shape);
+      this.own.set(part.name, own);
+      if (beside && round !== undefined) algebra.round(own, round);
       if (part.trained) {
         this.gradients.set(part.name, algebra.zeros(gradients ? shape : part.local.spec.shape));
-        m.set(part.name, make("m"));
-        if (kind === "adamw") v.set(part.name, make("v"));
+        const states = updateRules[kind].states(this.#updated(part));
+        if (states.m !== undefined) m.set(part.name, make("m", states.m));
+        if (states.v !== undefined) v.set(part.name, make("v", states.v));
       }
-      if (!weights) this.whole.set(part.name, this.#sameData() ? this.own.get(part.name)! : this.#compute(part));
+      if (!weights) this.whole.set(part.name, this.#sameData(part) ? own : this.#compute(part));
     }
-    const trained = parts.filter((p) => p.trained);
-    const named = trained.map((p) => ({ name: p.name, spec: { ...p.local.spec, shape: this.#shardShape(p) } }));
+    const named = parts.filter((p) => p.trained).map((p) => this.#updated(p));
     this.optimizer = { kind, weights: named, m, v, masters: new Map() };
   }
 
-  #sameData(): boolean {
-    return !sharding[this.layout.parallel.shard].state && this.round === undefined;
+  /** A trained weight as the optimizer sees it. */
+  #updated(part: Part): NamedWeight {
+    return { name: part.name, spec: { ...part.local.spec, shape: this.#shardShape(part) } };
+  }
+
+  /** What computes is what the optimizer updates, or what nothing updates. */
+  #sameData({ trained }: Part): boolean {
+    return !trained || (!sharding[this.layout.parallel.shard].state && this.round === undefined);
   }
 
   /** Ranks with its shards. */
@@ -172,8 +214,27 @@ export class RankWeights<T> {
   #compute(part: Part): T {
     const { algebra } = this;
     const x = algebra.floats(this.#gather(part, algebra.read(this.own.get(part.name)!)), part.local.spec.shape);
-    if (this.round !== undefined) algebra.round(x, this.round);
+    if (this.round !== undefined && part.trained) algebra.round(x, this.round);
     return x;
+  }
+
+  /** A weight in 4 bits as it computes, as a new tensor; undefined for others. */
+  unpacked(name: string): T | undefined {
+    const { algebra } = this;
+    const packed = this.packed.get(name);
+    if (packed === undefined) return undefined;
+    const part = this.#byName.get(name)!;
+    let w = unpacked(algebra, packed);
+    if (part.packed === "whole" || part.rows.length > 2) {
+      const values = algebra.read(w);
+      algebra.free(w);
+      w = algebra.floats(
+        part.packed === "whole" ? this.#shardOf(part, values) : this.#gather(part, values),
+        part.local.spec.shape,
+      );
+    }
+    if (this.round !== undefined) algebra.round(w, this.round);
+    return w;
   }
 
   #gather(part: Part, shard: Float32Array): Float32Array {
@@ -189,6 +250,11 @@ export class RankWeights<T> {
     return (this.whole.get(name) ?? this.#gathered.get(name))!;
   }
 
+  /** Of a weight that no gradient moves: what this rank has of it, and where that begins. */
+  ownPart(name: string): { readonly bias: T; readonly first: number } {
+    return { bias: this.own.get(name)!, first: this.#range(this.#byName.get(name)!)[0] };
+  }
+
   gradient(name: string): T | undefined {
     const part = this.#byName.get(name)!;
     if (!part.trained) return undefined;
@@ -202,7 +268,8 @@ export class RankWeights<T> {
   enter(names: readonly string[]): void {
     this.#layer = names;
     if (!sharding[this.layout.parallel.shard].weights) return;
-    for (const name of names) this.#gathered.set(name, this.#compute(this.#byName.get(name)!));
+    for (const name of names)
+      if (!this.packed.has(name)) this.#gathered.set(name, this.#compute(this.#byName.get(name)!));
   }
 
   /** After it: gathered weights go, fresh gradients are summed into the shards. */
@@ -281,10 +348,9 @@ export class RankWeights<T> {
 
   /** After the optimizer: the weights that compute. */
   refresh(): void {
-    if (this.#sameData()) return;
     for (const part of this.parts) {
       const whole = this.whole.get(part.name);
-      if (whole === undefined || !part.trained) continue;
+      if (whole === undefined || this.#sameData(part)) continue;
       const values = this.#gather(part, this.algebra.read(this.own.get(part.name)!));
       write(this.algebra, whole, values);
       if (this.round !== undefined) this.algebra.round(whole, this.round);
@@ -296,13 +362,23 @@ export class RankWeights<T> {
     const from = { weight: this.own, m: this.optimizer.m, v: this.optimizer.v };
     for (const part of this.parts)
       for (const section of sections) {
+        const values = section === "weight" && part.packed !== undefined ? this.#unpackedValues(part) : undefined;
         const x = from[section].get(part.name);
-        if (x !== undefined) yield { section, part, values: this.#whole(part, this.algebra.read(x)) };
+        if (values !== undefined) yield { section, part, values: this.#whole(part, values) };
+        else if (x !== undefined)
+          yield { section, part, values: this.#whole(part, this.#gather(part, this.algebra.read(x))) };
       }
   }
 
-  #whole(part: Part, shard: Float32Array): Float32Array {
-    const local = this.#gather(part, shard);
+  #unpackedValues(part: Part): Float32Array {
+    const { algebra } = this;
+    const w = unpacked(algebra, this.packed.get(part.name)!);
+    const values = algebra.read(w);
+    algebra.free(w);
+    return part.packed === "whole" ? this.#shardOf(part, values) : this.#gather(part, values);
+  }
+
+  #whole(part: Part, local: Float32Array): Float32Array {
     const { spec } = part.full;
     const place = tensorPart(spec, this.layout);
     if (place === undefined) return local;
@@ -311,14 +387,12 @@ export class RankWeights<T> {
   }
 
   free(): void {
-    const all = [
-      this.own,
-      this.gradients,
-      this.optimizer.m,
-      this.optimizer.v,
-      ...(this.#sameData() ? [] : [this.whole]),
-    ];
-    for (const tensors of all) for (const x of tensors.values()) this.algebra.free(x);
+    const { algebra } = this;
+    const whole = this.parts.filter((p) => !this.#sameData(p)).flatMap((p) => this.whole.get(p.name) ?? []);
+    const { m, v } = this.optimizer;
+    for (const x of [this.own, this.gradients, m, v].flatMap((tensors) => [...tensors.values()])) algebra.free(x);
+    for (const x of whole) algebra.free(x);
+    for (const { codes, scales } of this.packed.values()) for (const x of [codes, scales]) algebra.free(x);
   }
 }
 

@@ -2,7 +2,16 @@
 import type { Diagnostic } from "../../diagnostics/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { LayoutPlan, ParallelPlan, RecomputeLayer } from "../../planner/plan.js";
-import type { HostBatch, RankTask, Section, Update } from "../../program/index.js";
+import type {
+  ObjectiveBatch,
+  ObjectiveOptions,
+  OptimizerKind,
+  RankResult,
+  RankTask,
+  Section,
+  Update,
+} from "../../program/index.js";
+import type { Asked } from "../train/generate.js";
 
 /** The same for every rank of a team. */
 export interface TeamJob {
@@ -10,9 +19,18 @@ export interface TeamJob {
   readonly parallel: ParallelPlan;
   readonly chunks: LayoutPlan["chunks"];
   readonly recompute: readonly RecomputeLayer[];
-  readonly optimizer: "adamw" | "sgd";
-  /** Compute dtype. */
+  readonly optimizer: OptimizerKind;
+  readonly objective: { readonly kind: string; readonly options: ObjectiveOptions };
+  /** Reference or teacher; its tensors are by `weight/…`. */
+  readonly beside?: {
+    readonly graph: ModelGraph;
+    readonly chunks: LayoutPlan["chunks"];
+    readonly shares: boolean;
+    readonly tensors: ReadonlyMap<string, Float32Array>;
+  };
+  /** Compute dtype, and the recipe of fp8. */
   readonly compute: string;
+  readonly recipe?: string;
   readonly contextLength: number;
   readonly seed: number;
   /** Whole tensors to start from, by `weight/…`, `m/…`, `v/…`, in shared memory; weights that are not here start from the seed. */
@@ -24,9 +42,17 @@ export type Ask =
   | { readonly kind: "open"; readonly job: TeamJob }
   | {
       readonly kind: "run";
-      readonly micro: readonly HostBatch[];
+      readonly micro: readonly ObjectiveBatch[];
       readonly tasks: readonly RankTask[];
       readonly scale: number | undefined;
+      /** Of the job, unless given. */
+      readonly objective?: string;
+    }
+  /** Answers to some prompts; with the whole weights where the rank does not have them. */
+  | {
+      readonly kind: "generate";
+      readonly asked: Asked;
+      readonly weights: ReadonlyMap<string, Float32Array> | undefined;
     }
   | { readonly kind: "update"; readonly update: Update }
   | { readonly kind: "state"; readonly sections: readonly Section[] }
@@ -54,10 +80,17 @@ export interface StatePart {
 
 export type Reply =
   | { readonly kind: "ready" }
-  | { readonly kind: "open"; readonly placements: readonly Placement[] }
+  | {
+      readonly kind: "open";
+      readonly placements: readonly Placement[];
+      /** The rank has the whole model. */
+      readonly whole: boolean;
+    }
   | { readonly kind: "close" }
-  /** Loss of each row of each micro-batch. */
-  | { readonly kind: "run"; readonly losses: readonly Float64Array[]; readonly peak: number }
+  /** Of each micro-batch. */
+  | { readonly kind: "run"; readonly results: readonly RankResult[]; readonly peak: number }
+  /** Tokens of each answer, in the order of the rows that were asked. */
+  | { readonly kind: "generate"; readonly answers: readonly (readonly number[])[]; readonly peak: number }
   | { readonly kind: "update"; readonly norm: number; readonly peak: number; readonly sentBytes: number }
   | { readonly kind: "state"; readonly parts: readonly StatePart[] }
   | { readonly kind: "failed"; readonly diagnostic: Diagnostic };

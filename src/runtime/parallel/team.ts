@@ -1,10 +1,18 @@
 /** A plan's ranks as worker threads, seen from the main thread: whole batches go in, losses and whole weights come out. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { HostBatch, RankTask, Section, Update } from "../../program/index.js";
-import { coordinatesOf, launch, rankOf, type Team as Threads, worldSize } from "../collectives/index.js";
+import {
+  type ObjectiveBatch,
+  objectivePrograms,
+  type RankTask,
+  type Section,
+  type Update,
+} from "../../program/index.js";
+import { coordinatesOf, launch, type Team as Threads, worldSize } from "../collectives/index.js";
 import { RunFailure } from "../failure.js";
 import type { NamedTensor } from "../interfaces.js";
+import type { Sweep } from "../train/executor.js";
+import type { Asked } from "../train/generate.js";
 import type { Ask, Placement, Reply, StatePart, TeamJob } from "./job.js";
 import { forwardTasks, tasksOf } from "./tasks.js";
 
@@ -133,6 +141,8 @@ export class Team {
     readonly pool: Pool,
     /** By rank. */
     readonly placements: readonly (readonly Placement[])[],
+    /** Every rank has the whole model. */
+    readonly whole: boolean,
   ) {
     this.size = worldSize(job.parallel);
   }
@@ -143,6 +153,7 @@ export class Team {
       job,
       pool,
       replies.map((r) => r.placements),
+      replies.every((r) => r.whole),
     );
   }
 
@@ -150,30 +161,58 @@ export class Team {
     return this.pool.ask(kind, this.size, message);
   }
 
-  /** Forward, and with `scale` backward, of a step's rows; gives each row's summed loss. */
-  async run(batch: HostBatch, scale: number | undefined): Promise<Float64Array> {
+  /**
+   * Forward, and with `scale` backward, of a step's rows.
+   * @param objective another than the job's, for an evaluation
+   */
+  async run(batch: ObjectiveBatch, scale: number | undefined, objective?: string): Promise<Sweep> {
     const { parallel, chunks } = this.job;
-    const { data, micro_batch: size } = parallel;
+    const { data, context } = parallel;
+    const rows = objectivePrograms[objective ?? this.job.objective.kind]!.rows(this.job.objective.options);
+    const size = parallel.micro_batch * rows;
     const each = Math.ceil(batch.sequences / (data * size)) * size;
     const replies = await this.#ask("run", (rank) => {
       const at = coordinatesOf(rank, parallel);
-      const micro = Array.from({ length: each / size }, (_, i) => rowsOf(batch, at.data * each + i * size, size));
+      const micro = Array.from({ length: each / size }, (_, i) => padded(batch, at.data * each + i * size, size));
       const tasks: readonly RankTask[] =
         scale === undefined ? forwardTasks(chunks, at.pipeline, micro.length) : tasksOf(parallel, at.pipeline);
-      return { kind: "run", micro, tasks, scale };
+      return { kind: "run", micro, tasks, scale, ...(objective === undefined ? {} : { objective }) };
     });
     this.peakBytes = Math.max(...replies.map((r) => r.peak));
-    const last = chunks.at(-1)!.rank;
     const losses = new Float64Array(batch.sequences);
-    for (let d = 0; d < data; d++)
-      for (let context = 0; context < parallel.context; context++) {
-        const from = rankOf({ pipeline: last, data: d, context, tensor: 0 }, parallel);
-        replies[from]!.losses.flatMap((l) => [...l]).forEach((l, i) => {
-          const row = d * each + i;
-          if (row < losses.length) losses[row] = losses[row]! + l;
-        });
+    const sums = new Map<string, number>();
+    const logProbs = new Float32Array(batch.tokens.length);
+    let looked = false;
+    const part = batch.length / context;
+    for (const [rank, { results }] of replies.entries()) {
+      const at = coordinatesOf(rank, parallel);
+      if (at.tensor > 0) continue;
+      for (const [m, result] of results.entries()) {
+        for (const [name, value] of Object.entries(result.sums)) sums.set(name, (sums.get(name) ?? 0) + value);
+        if (at.pipeline !== chunks.at(-1)!.rank) continue;
+        looked ||= result.logProbs !== undefined;
+        for (let r = 0; r < size; r++) {
+          const row = at.data * each + m * size + r;
+          if (row >= batch.sequences) continue;
+          losses[row] = losses[row]! + result.losses[r]!;
+          const own = result.logProbs?.subarray(r * part, (r + 1) * part);
+          if (own !== undefined) logProbs.set(own, row * batch.length + at.context * part);
+        }
       }
-    return losses;
+    }
+    return { losses, sums, ...(looked ? { logProbs } : {}) };
+  }
+
+  /** Each rank answers its part of the rows, whatever the layout is. */
+  async generate(asked: Asked): Promise<readonly (readonly number[])[]> {
+    const weights = this.whole ? undefined : shared(await this.tensors("weights"));
+    const bound = (rank: number): number => Math.floor((asked.rows.length * rank) / this.size);
+    const replies = await this.#ask("generate", (rank) => {
+      const rows = asked.rows.slice(bound(rank), bound(rank + 1));
+      return { kind: "generate", asked: { ...asked, rows }, weights };
+    });
+    this.peakBytes = Math.max(...replies.map((r) => r.peak));
+    return replies.flatMap((r) => r.answers);
   }
 
   /** Gives the gradient's norm; where that is not finite nothing was updated. */
@@ -198,20 +237,23 @@ export class Team {
 }
 
 /** Rows `first`… of a batch; beyond its end rows that count for nothing. */
-function rowsOf(b: HostBatch, first: number, rows: number): HostBatch {
+function padded(b: ObjectiveBatch, first: number, rows: number): ObjectiveBatch {
   const cut = <A extends Int32Array | Float32Array>(x: A, width: number): A => {
     const out = new (x.constructor as new (n: number) => A)(rows * width);
     out.set(x.subarray(first * width, (first + rows) * width));
     return out;
   };
+  const { length } = b;
   return {
     sequences: rows,
-    length: b.length,
-    tokens: cut(b.tokens, b.length),
-    targets: cut(b.targets, b.length),
-    weights: cut(b.weights, b.length),
-    ...(b.segments === undefined ? {} : { segments: cut(b.segments, b.length) }),
-    ...(b.positions === undefined ? {} : { positions: cut(b.positions, b.length) }),
-    ...(b.noise === undefined ? {} : { noise: { ...b.noise, rows: cut(b.noise.rows, b.length) } }),
+    length,
+    tokens: cut(b.tokens, length),
+    targets: cut(b.targets, length),
+    weights: cut(b.weights, length),
+    ...(b.segments === undefined ? {} : { segments: cut(b.segments, length) }),
+    ...(b.positions === undefined ? {} : { positions: cut(b.positions, length) }),
+    ...(b.noise === undefined ? {} : { noise: { ...b.noise, rows: cut(b.noise.rows, length) } }),
+    ...(b.advantages === undefined ? {} : { advantages: cut(b.advantages, 1) }),
+    ...(b.oldLogProbs === undefined ? {} : { oldLogProbs: cut(b.oldLogProbs, length) }),
   };
 }

@@ -1,9 +1,21 @@
 /** The program of a worker thread: one rank of one job after another, asked step by step by the main thread. */
 import { parentPort, workerData } from "node:worker_threads";
-import { formats, type NamedWeight, type Part, Rank, type RankLinks, type Section } from "../../program/index.js";
+import {
+  freeState,
+  type ModelState,
+  makeState,
+  type NamedWeight,
+  numericsOf,
+  objectivePrograms,
+  type Part,
+  Rank,
+  type RankLinks,
+  type Section,
+} from "../../program/index.js";
 import { type Backend, type Handle, startBackend } from "../backend/index.js";
 import { Channel, coordinatesOf, type Links, makeMesh } from "../collectives/index.js";
 import { RunFailure } from "../failure.js";
+import { type Asked, answersOf } from "../train/generate.js";
 import { initialValues } from "../train/initial.js";
 import type { Ask, Placement, Reply, StatePart, TeamJob } from "./job.js";
 
@@ -13,6 +25,7 @@ const channel = new Channel(links);
 const reply = (message: Reply, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
 interface Open {
+  readonly job: TeamJob;
   readonly rank: Rank<Handle>;
   /** One rank of each stage tells its weights, of the experts one of those that have them; a tied one is the first stage's. */
   readonly tells: (part: Part) => boolean;
@@ -29,13 +42,26 @@ function open(job: TeamJob, { algebra }: Backend): Open {
   const load = (section: Section, weight: NamedWeight): Float32Array | undefined =>
     job.tensors.get(`${section}/${weight.name}`) ??
     (section === "weight" ? initialValues(weight, job.seed) : undefined);
+  const { beside } = job;
   const rank = new Rank(algebra, {
     graph: job.graph,
     layout: { parallel: job.parallel, chunks: job.chunks, at },
     links: between,
     recompute: job.recompute,
     optimizer: job.optimizer,
-    round: job.compute === "bf16" ? formats.bf16 : job.compute === "fp16" ? formats.fp16 : undefined,
+    numerics: numerics(job),
+    objective: objectivePrograms[job.objective.kind]!,
+    options: job.objective.options,
+    beside:
+      beside === undefined
+        ? undefined
+        : {
+            ...beside,
+            load: (section, weight) =>
+              section !== "weight"
+                ? undefined
+                : (beside.tensors.get(`weight/${weight.name}`) ?? initialValues(weight, job.seed)),
+          },
     positions: job.contextLength,
     load,
   });
@@ -43,7 +69,30 @@ function open(job: TeamJob, { algebra }: Backend): Open {
     const replicas = part.expert ? between.expertReplicas : between.replicas;
     return at.tensor === 0 && replicas.index === 0 && (!part.tied || between.pipelineEnds.index === 0);
   };
-  return { rank, tells };
+  return { job, rank, tells };
+}
+
+const numerics = ({ compute, recipe }: TeamJob) => numericsOf(compute, recipe ?? "") ?? { round: undefined };
+
+/** With the rank's own weights, or (it has a part of them) with whole ones that are put here for as long as it takes. */
+function generate(
+  backend: Backend,
+  { job, rank }: Open,
+  asked: Asked,
+  weights: ReadonlyMap<string, Float32Array> | undefined,
+): number[][] {
+  if (weights === undefined) return answersOf(backend, rank.whole()!, asked);
+  const { algebra } = backend;
+  const policy: ModelState<Handle> = {
+    ...makeState(algebra, job.graph, job.contextLength, (w) => weights.get(`weight/${w.name}`)!, false),
+    ...numerics(job),
+  };
+  if (policy.round !== undefined)
+    for (const { name } of rank.weights.parts.filter((p) => p.trained))
+      algebra.round(policy.weights.get(name)!, policy.round);
+  const answers = answersOf(backend, policy, asked);
+  freeState(algebra, policy);
+  return answers;
 }
 
 function placements({ rank }: Open): readonly Placement[] {
@@ -58,8 +107,13 @@ function placements({ rank }: Open): readonly Placement[] {
 function stateParts({ rank, tells }: Open, sections: readonly Section[]): readonly StatePart[] {
   const parts: StatePart[] = [];
   for (const { section, part, values } of rank.weights.all(sections))
-    if (tells(part)) parts.push({ section, name: part.name, shape: part.full.spec.shape, values: values.slice() });
+    if (tells(part)) parts.push({ section, name: part.name, shape: shapeOf(part, values), values: values.slice() });
   return parts;
+}
+
+/** Of a weight, or of an optimizer's state that is smaller (Adafactor's). */
+function shapeOf({ full: { spec } }: Part, values: Float32Array): readonly number[] {
+  return values.length === spec.shape.reduce((a, b) => a * b, 1) ? spec.shape : [values.length];
 }
 
 async function main(): Promise<void> {
@@ -70,12 +124,19 @@ async function main(): Promise<void> {
     switch (ask.kind) {
       case "open":
         job = open(ask.job, backend);
-        reply({ kind: "open", placements: placements(job) });
+        reply({ kind: "open", placements: placements(job), whole: job.rank.whole() !== undefined });
         break;
       case "run": {
         meter.reset();
-        const losses = job!.rank.run(ask.micro, ask.tasks, ask.scale);
-        reply({ kind: "run", losses, peak: meter.peak });
+        const objective = ask.objective === undefined ? undefined : objectivePrograms[ask.objective];
+        const results = job!.rank.run(ask.micro, ask.tasks, ask.scale, objective);
+        reply({ kind: "run", results, peak: meter.peak });
+        break;
+      }
+      case "generate": {
+        meter.reset();
+        const answers = generate(backend, job!, ask.asked, ask.weights);
+        reply({ kind: "generate", answers, peak: meter.peak });
         break;
       }
       case "update": {

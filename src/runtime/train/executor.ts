@@ -2,10 +2,11 @@
 import type { Precision, Stage } from "../../checker/pipeline.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { StagePlan } from "../../planner/plan.js";
-import type { ModelState, ObjectiveBatch, ObjectiveProgram, Update } from "../../program/index.js";
-import type { Backend, Handle } from "../backend/index.js";
+import type { ObjectiveBatch, Update } from "../../program/index.js";
+import type { Backend } from "../backend/index.js";
 import type { Batch, BatchSource, CheckpointStore, NamedTensor, WeightStore } from "../interfaces.js";
 import type { RunSummary } from "../types.js";
+import type { Asked } from "./generate.js";
 
 export interface StageInput {
   readonly graph: ModelGraph;
@@ -31,9 +32,12 @@ export interface StageInput {
   readonly stop?: AbortSignal;
 }
 
+/** Answers from the policy as it is now, wherever it is. */
+export type Generate = (asked: Asked) => Promise<readonly (readonly number[])[]>;
+
 /** Samples from the policy: rows to learn from, and figures of them. */
 export type RollOut = (
-  policy: ModelState<Handle>,
+  generate: Generate,
   prompts: Batch,
   step: number,
 ) => Promise<{
@@ -55,14 +59,13 @@ export interface Sweep {
 }
 
 export interface Executor {
-  /** The trained model, where it is in this thread. */
-  readonly policy?: ModelState<Handle>;
+  readonly generate: Generate;
   /** Forward and backward of all micro-batches; gradients of scale · Σ loss add up. */
   run(batch: Batch & ObjectiveBatch, scale: number): Promise<Sweep>;
   /** Gives the gradient's norm; where that is not finite nothing was updated. */
   update(update: Update): Promise<number>;
-  /** Summed loss of a batch that is not learned from, and what it is divided by. */
-  evaluate(batch: Batch, program: ObjectiveProgram): Promise<{ readonly loss: number; readonly total: number }>;
+  /** Summed loss of a batch that is not learned from, by the objective of that name, and what it is divided by. */
+  evaluate(batch: Batch, objective: string): Promise<{ readonly loss: number; readonly total: number }>;
   /** Whole weights, `weight/…`, and (all) optimizer state, `m/…` and `v/…`. */
   tensors(which: "weights" | "all"): Promise<readonly NamedTensor[]>;
   /** Starts a new peak. */

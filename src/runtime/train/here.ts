@@ -12,6 +12,7 @@ import {
   objectivePrograms,
   otherState,
   refreshWeights,
+  runMicro,
   sharesWeights,
   storedWeights,
   weightValues,
@@ -19,6 +20,7 @@ import {
 import type { Handle } from "../backend/index.js";
 import { type Batch, lazyTensor, type NamedTensor } from "../interfaces.js";
 import { type OpenExecutor, type StageInput, slice } from "./executor.js";
+import { answersOf } from "./generate.js";
 import { initialValues } from "./initial.js";
 import { readWeights } from "./start.js";
 
@@ -57,7 +59,7 @@ export const openHere: OpenExecutor = async (input, start) => {
     [...tensors].map(([name, t]) => lazyTensor(prefix + name, t.shape, () => algebra.read(t)));
 
   return {
-    policy: state,
+    generate: async (asked) => answersOf(backend, state, asked),
     async run(batch: Batch & ObjectiveBatch, scale: number) {
       const losses = new Float64Array(batch.sequences);
       const sums = new Map<string, number>();
@@ -66,7 +68,7 @@ export const openHere: OpenExecutor = async (input, start) => {
       for (let first = 0; first < batch.sequences; first += micro) {
         const part = slice(batch, first, Math.min(micro, batch.sequences - first));
         const recompute = plan.recompute.layers;
-        const result = program.micro({ algebra, policy: state, other, batch: part, options, recompute, scale });
+        const result = runMicro(program, { algebra, policy: state, other, batch: part, options, recompute, scale });
         result.losses.forEach((l, i) => {
           const row = first + Math.floor(i / batch.length);
           losses[row] = losses[row]! + l;
@@ -82,14 +84,16 @@ export const openHere: OpenExecutor = async (input, start) => {
       return { losses, sums, ...(logProbs === undefined ? {} : { logProbs }) };
     },
     update: async (u) => applyUpdate(algebra, state, optimizer, u),
-    async evaluate(batch, held) {
+    async evaluate(batch, objective) {
+      const held = objectivePrograms[objective]!;
       let loss = 0;
       let total = 0;
       const micro = plan.parallel.micro_batch * held.rows(options);
       for (let first = 0; first < batch.sequences; first += micro) {
         const part = slice(batch, first, Math.min(micro, batch.sequences - first));
-        const run = { algebra, policy: state, other, batch: part, options, recompute: [], scale: undefined };
-        loss += held.micro(run).losses.reduce((a, b) => a + b, 0);
+        const beside = held === program ? other : undefined;
+        const run = { algebra, policy: state, other: beside, batch: part, options, recompute: [], scale: undefined };
+        loss += runMicro(held, run).losses.reduce((a, b) => a + b, 0);
         if (part.weights.some((w) => w !== 0)) total += held.total(part);
       }
       return { loss, total };

@@ -1,35 +1,19 @@
-/** GRPO's samples: answers drawn from the policy with a key-value cache, judged, and laid out as rows to learn from. */
-import { Decoder, groupAdvantages, type ModelState, numberOf, type ObjectiveOptions } from "../../program/index.js";
-import type { Backend, Handle } from "../backend/index.js";
+/** GRPO's samples: answers drawn from the policy, judged, and laid out as rows to learn from. */
+import { groupAdvantages, numberOf, type ObjectiveOptions } from "../../program/index.js";
 import { hash32 } from "../data/index.js";
 import type { Batch } from "../interfaces.js";
 import type { Judgement, RewardInput } from "../rewards/index.js";
-import { uniform } from "../sample/index.js";
 import type { TextTokenizer } from "../tokenizer/index.js";
 import type { RollOut } from "./executor.js";
+import type { Asked } from "./generate.js";
 
 export interface RollOutSettings {
-  readonly backend: Backend;
   readonly tokenizer: TextTokenizer;
   readonly judge: (inputs: readonly RewardInput[]) => Promise<Judgement>;
   readonly options: ObjectiveOptions;
   readonly seed: number;
-  /** Prompts that are answered together at most, so that the caches stay below the peak of training. */
+  /** Prompts that are answered together at most. */
   readonly prompts: number;
-}
-
-/** A token by its probability at a temperature. */
-export function drawToken(logits: Float32Array, temperature: number, u: number): number {
-  let top = Number.NEGATIVE_INFINITY;
-  for (const l of logits) top = Math.max(top, l);
-  let total = 0;
-  for (const l of logits) total += Math.exp((l - top) / temperature);
-  let left = u * total;
-  for (let i = 0; i < logits.length; i++) {
-    left -= Math.exp((logits[i]! - top) / temperature);
-    if (left < 0) return i;
-  }
-  return logits.length - 1;
 }
 
 interface Answer {
@@ -42,8 +26,13 @@ interface Answer {
 export function openRollOut(settings: RollOutSettings): RollOut {
   const { tokenizer, options, judge } = settings;
   const group = numberOf(options, "groupSize", 8);
-  return async (policy, given, step) => {
-    const answers = await sample(settings, policy, given, step, group);
+  return async (generate, given, step) => {
+    const asked = ask(settings, given, step, group);
+    const said = await generate(asked);
+    const answers = asked.rows.map(({ prompt }, i): Answer => {
+      const tokens = said[i]!;
+      return { prompt, tokens, ended: tokens.at(-1) === tokenizer.endOfText };
+    });
     const inputs = answers.map(({ prompt, tokens, ended }, i) => ({
       prompt: tokenizer.decode(prompt),
       completion: tokenizer.decode(ended ? tokens.slice(0, -1) : tokens),
@@ -68,76 +57,26 @@ export function openRollOut(settings: RollOutSettings): RollOut {
   };
 }
 
-/** Prompts of one length are answered together; each row has its own random numbers, whatever it is answered with. */
-async function sample(
-  { backend, tokenizer, options, seed, prompts }: RollOutSettings,
-  policy: ModelState<Handle>,
-  given: Batch,
-  step: number,
-  group: number,
-): Promise<Answer[]> {
+/** A group of rows for each prompt. A prompt without room for an answer keeps its end. */
+function ask({ tokenizer, options, seed, prompts }: RollOutSettings, given: Batch, step: number, group: number): Asked {
   const longest = numberOf(options, "maxCompletion", 512);
-  const answers: Answer[] = [];
-  const byLength = new Map<number, number[]>();
-  for (let p = 0; p < given.sequences; p++) {
-    const room = Math.max(1, given.length - longest);
-    const length = Math.min(given.promptLengths![p]!, room);
-    byLength.set(length, [...(byLength.get(length) ?? []), p]);
-  }
-  for (const [length, list] of byLength)
-    for (let first = 0; first < list.length; first += prompts) {
-      const chosen = list.slice(first, first + prompts);
-      const rows = chosen.flatMap((p) => Array.from({ length: group }, (_, g) => p * group + g));
-      const starts = rows.map((row) => {
-        const p = Math.floor(row / group);
-        // A prompt without room for an answer keeps its end.
-        const end = p * given.length + given.promptLengths![p]!;
-        return given.tokens.slice(end - length, end);
-      });
-      const tokens = decode(backend, policy, starts, {
-        longest: Math.min(longest, given.length + 1 - length),
-        temperature: numberOf(options, "temperature", 1),
-        end: tokenizer.endOfText,
-        random: rows.map((row) => uniform(hash32(seed, step, row))),
-      });
-      rows.forEach((row, i) => {
-        answers[row] = { prompt: starts[i]!, tokens: tokens[i]!, ended: tokens[i]!.at(-1) === tokenizer.endOfText };
-      });
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
-  return answers;
-}
-
-function decode(
-  { algebra }: Backend,
-  policy: ModelState<Handle>,
-  starts: readonly Int32Array[],
-  how: {
-    readonly longest: number;
-    readonly temperature: number;
-    readonly end: number | undefined;
-    readonly random: readonly (() => number)[];
-  },
-): number[][] {
-  const decoder = new Decoder(algebra, policy, starts.length);
-  const out: number[][] = starts.map(() => []);
-  const done = starts.map(() => false);
-  const { vocab } = policy.graph;
-  let next = Int32Array.from(starts.flatMap((s) => [...s]));
-  for (let n = 0; n < how.longest && done.includes(false); n++) {
-    const logits = decoder.step(next);
-    const values = algebra.read(logits);
-    algebra.free(logits);
-    next = Int32Array.from(starts, (_, i) => {
-      if (done[i]) return 0;
-      const token = drawToken(values.subarray(i * vocab, (i + 1) * vocab), how.temperature, how.random[i]!());
-      out[i]!.push(token);
-      done[i] = token === how.end;
-      return token;
-    });
-  }
-  decoder.free();
-  return out;
+  const room = Math.max(1, given.length - longest);
+  const rows = Array.from({ length: given.sequences * group }, (_, number) => {
+    const p = Math.floor(number / group);
+    const end = p * given.length + given.promptLengths![p]!;
+    return {
+      seed: hash32(seed, step, number),
+      prompt: given.tokens.slice(end - Math.min(given.promptLengths![p]!, room), end),
+    };
+  });
+  return {
+    rows,
+    room: given.length + 1,
+    longest,
+    temperature: numberOf(options, "temperature", 1),
+    end: tokenizer.endOfText,
+    together: prompts * group,
+  };
 }
 
 /** Prompt and answer in each row; only the answer's tokens count. */

@@ -9,7 +9,7 @@ import type { ModelGraph } from "../../model/graph.js";
 import { hfConfigText, hfLosses, toHfConfig } from "../../model/index.js";
 import type { Plan, StagePlan } from "../../planner/plan.js";
 import { numberOf, objectivePrograms } from "../../program/index.js";
-import { type Backend, isBackend, startBackend } from "../backend/index.js";
+import { isBackend, startBackend } from "../backend/index.js";
 import { openCheckpoints, setAside } from "../checkpoint/index.js";
 import { worldSize } from "../collectives/index.js";
 import { openPlannedData } from "../data/index.js";
@@ -21,6 +21,7 @@ import { openRewards } from "../rewards/index.js";
 import type { TextTokenizer } from "../tokenizer/index.js";
 import type { RunEvent, RunSummary } from "../types.js";
 import { initialSource, namedSource, openSourceWeights, type WeightPlaces } from "../weights/index.js";
+import { type Beside, besideOf } from "./beside.js";
 import type { RollOut, StageInput, StageSummary } from "./executor.js";
 import { refuse } from "./refuse.js";
 import { openRollOut } from "./rollout.js";
@@ -119,7 +120,7 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         ...(workers ? { open: onWorkers(options.workerFile) } : {}),
         ...(weights === undefined ? {} : { weights }),
         ...(other === undefined ? {} : { other }),
-        ...rollOutOf(pipeline, stage, stagePlan, { backend, tokenizer, root: options.root }),
+        ...rollOutOf(pipeline, stage, stagePlan, tokenizer, options.root),
         ...(options.steps === undefined ? {} : { steps: options.steps }),
         ...(options.stop === undefined ? {} : { stop: options.stop }),
       };
@@ -226,7 +227,8 @@ function rollOutOf(
   pipeline: Pipeline,
   stage: Stage,
   plan: StagePlan,
-  { backend, tokenizer, root }: { readonly backend: Backend; readonly tokenizer: TextTokenizer; readonly root: string },
+  tokenizer: TextTokenizer,
+  root: string,
 ): { readonly rollOut?: RollOut } {
   const { kind, options } = stage.objective;
   if (objectivePrograms[kind]?.samples !== true) return {};
@@ -236,24 +238,7 @@ function rollOutOf(
   );
   const judge = openRewards(rewards, { root, maxCompletion: numberOf(options, "maxCompletion", 512) });
   const prompts = plan.parallel.micro_batch;
-  return { rollOut: openRollOut({ backend, tokenizer, judge, options, seed: stage.seed.value, prompts }) };
-}
-
-interface Beside {
-  /** Name in `models`. */
-  readonly model: string;
-  /** What the file names as teacher or reference; undefined: the weights that the stage starts with. */
-  readonly named: string | undefined;
-}
-
-/** The frozen model that the stage's objective has beside the trained one. */
-function besideOf(pipeline: Pipeline, stage: Stage): Beside | undefined {
-  const { kind, options } = stage.objective;
-  const role = objectivePrograms[kind]?.role(options);
-  if (role === undefined) return undefined;
-  const named = options[role]?.value;
-  if (typeof named !== "string") return { model: stage.model.value, named: undefined };
-  return { model: pipeline.stages.find((s) => s.name === named)?.model.value ?? named, named };
+  return { rollOut: openRollOut({ tokenizer, judge, options, seed: stage.seed.value, prompts }) };
 }
 
 function openBeside({ named, graph }: Beside & { readonly graph: ModelGraph }, stage: Stage, places: WeightPlaces) {

@@ -83,7 +83,7 @@ async function* steps(
     const before = tokens;
     const given = await source.batch(step);
     executor.begin();
-    const rolled = await input.rollOut?.(executor.policy!, given, step);
+    const rolled = await input.rollOut?.((asked) => executor.generate(asked), given, step);
     const batch: Batch & ObjectiveBatch = rolled?.batch ?? given;
     if (rolled?.warning !== undefined && !warned) {
       warned = true;
@@ -224,13 +224,13 @@ function perDataset(
 async function evaluate(input: StageInput, executor: Executor): Promise<Record<string, number>> {
   const own = objectivePrograms[input.stage.objective.kind]!;
   if (own.heldOut === "none") return {};
-  const program = own.heldOut === "own" ? own : objectivePrograms.pretrain!;
+  const measured = own.heldOut === "own" ? input.stage.objective.kind : "pretrain";
   const result: Record<string, number> = {};
   for (const [name, batches] of Object.entries(await input.source.holdout(16))) {
     let loss = 0;
     let total = 0;
     for (const batch of batches) {
-      const part = await executor.evaluate(batch, program);
+      const part = await executor.evaluate(batch, measured);
       loss += part.loss;
       total += part.total;
     }

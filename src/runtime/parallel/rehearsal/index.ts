@@ -2,9 +2,17 @@
  * A rehearsal: any cluster's plan, shrunk to workers of this machine, axis by axis and then as a whole. The layout must
  * compute what the plain program computes, and every weight must lie where the plan says.
  */
+import type { Stage } from "../../../checker/pipeline.js";
 import { runCodes } from "../../../diagnostics/index.js";
+import { evenChunks } from "../../../planner/layout/index.js";
 import { oneDevice, type ParallelPlan, type Plan, type StagePlan } from "../../../planner/plan.js";
-import { isComputed } from "../../../program/index.js";
+import {
+  isComputed,
+  isOptimizer,
+  layoutRefusal,
+  type OptimizerKind,
+  objectivePrograms,
+} from "../../../program/index.js";
 import { worldSize } from "../../collectives/index.js";
 import { fail } from "../../failure.js";
 import type { TeamJob } from "../job.js";
@@ -98,7 +106,8 @@ export async function rehearse(plan: Plan, options: RehearsalOptions = {}): Prom
 async function rehearseStage(plan: Plan, planned: StagePlan, options: RehearsalOptions): Promise<Rehearsal> {
   const stage = plan.pipeline.stages.find((s) => s.name === planned.name)!;
   const small = shrink(plan.pipeline, stage, planned);
-  for (const kind of Object.values(small.graph.kinds))
+  const graphs = [small.graph, ...(small.beside === undefined ? [] : [small.beside.graph])];
+  for (const kind of graphs.flatMap((g) => Object.values(g.kinds)))
     for (const op of kind.ops)
       if (!isComputed(op))
         fail(
@@ -108,18 +117,22 @@ async function rehearseStage(plan: Plan, planned: StagePlan, options: RehearsalO
           }),
         );
   const { parallel } = small;
-  const optimizer = stage.optimizer.value.kind === "sgd" ? ("sgd" as const) : ("adamw" as const);
+  const named = stage.optimizer.value.kind;
+  const refused = layoutRefusal(named, false, small.graph, parallel) !== undefined;
+  const optimizer: OptimizerKind = isOptimizer(named) && !refused ? named : "adamw";
   const sequences = parallel.data * parallel.micro_batch * parallel.accumulation;
   const lesson: Lesson = {
     graph: small.graph,
     optimizer,
+    objective: { kind: stage.objective.kind, options: rehearsedOptions(stage) },
+    ...(small.beside === undefined ? {} : { beside: small.beside }),
     sequences,
+    microBatch: parallel.micro_batch,
     length: small.contextLength,
     steps: 5,
     packed: stage.packing.value,
     seed: stage.seed.value,
   };
-  const routes = Object.values(small.graph.kinds).some((k) => k.ops.some((op) => op.kind === "router"));
   const plain = await plainCourse(lesson);
   const pool = await Pool.start(worldSize(parallel), options.workerFile);
   try {
@@ -154,7 +167,7 @@ async function rehearseStage(plan: Plan, planned: StagePlan, options: RehearsalO
       difference: differenceOf(plain, course),
       misplaced: wrong,
       same: axes.every((a) => a.same) && wrong.length === 0,
-      left: leftOut(planned, stage.objective.kind, stage.optimizer.value.kind, routes),
+      left: leftOut(planned, stage, optimizer),
     };
   } finally {
     await pool.end();
@@ -169,12 +182,15 @@ const withRows = (p: ParallelPlan, sequences: number): ParallelPlan => ({
 });
 
 function jobOf(small: Shrunk, lesson: Lesson, parallel: ParallelPlan, recompute: boolean): TeamJob {
+  const chunks = parallel.pipeline > 1 ? small.chunks : [{ rank: 0, first: 0, last: small.graph.stack.length - 1 }];
   return {
     graph: small.graph,
     parallel,
-    chunks: parallel.pipeline > 1 ? small.chunks : [{ rank: 0, first: 0, last: small.graph.stack.length - 1 }],
+    chunks,
     recompute: recompute ? small.recompute : [],
     optimizer: lesson.optimizer,
+    objective: lesson.objective,
+    ...(small.beside === undefined ? {} : { beside: besideJob(small.beside, parallel, chunks) }),
     compute: "fp32",
     contextLength: lesson.length,
     seed: lesson.seed,
@@ -182,14 +198,31 @@ function jobOf(small: Shrunk, lesson: Lesson, parallel: ParallelPlan, recompute:
   };
 }
 
-/** What a rehearsal in fp32, on the next token's loss, cannot show. */
-function leftOut(planned: StagePlan, objective: string, optimizer: string, routes: boolean): readonly string[] {
+/** One that shares weights has them where the trained one does. */
+const besideJob = (
+  { graph, shares }: NonNullable<Shrunk["beside"]>,
+  parallel: ParallelPlan,
+  chunks: TeamJob["chunks"],
+): NonNullable<TeamJob["beside"]> => ({
+  graph,
+  shares,
+  chunks: shares ? chunks : evenChunks(graph.stack.length - 2, parallel),
+  tensors: new Map(),
+});
+
+/** A rehearsed group has two answers, of a few tokens. */
+function rehearsedOptions({ objective: { kind, options } }: Stage): Stage["objective"]["options"] {
+  if (objectivePrograms[kind]?.samples !== true) return options;
+  const { groupSize } = options;
+  return groupSize === undefined ? options : { ...options, groupSize: { ...groupSize, value: 2 } };
+}
+
+/** What a rehearsal in fp32, on random text, cannot show. */
+function leftOut(planned: StagePlan, { objective, optimizer: asked }: Stage, optimizer: string): readonly string[] {
   const left = ["numbers are fp32, whatever the plan's precision: the layout is compared, not the rounding"];
-  if (objective !== "pretrain" && objective !== "sft")
-    left.push(`the loss is the next token's: ${objective} has the same layers, sharded alike`);
-  if (optimizer !== "adamw" && optimizer !== "sgd") left.push(`the optimizer is AdamW, not ${optimizer}`);
-  if (routes)
-    left.push("experts have no room limit, and the loss no balancing term: both depend on who is asked together");
+  if (objectivePrograms[objective.kind]?.samples === true)
+    left.push("each prompt has two answers of a few tokens, judged by their letters: the file's rewards are not asked");
+  if (asked.value.kind !== optimizer) left.push(`the optimizer is AdamW, not ${asked.value.kind}`);
   if (planned.offload !== "none") left.push(`offload of ${planned.offload} is not rehearsed`);
   if (planned.parallel.context > 1)
     left.push("the context axis gives each rank one run of tokens; engines give it two, for balance");

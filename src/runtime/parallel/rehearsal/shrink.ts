@@ -2,11 +2,14 @@
  * A stage's plan at a size that this machine computes in seconds: every axis of its mesh at degree 2, a few narrow layers of
  * every kind, and of each the recomputation, the split of the stack and the schedule that the plan has.
  */
-import type { Known, MlaSpec, ModelSpec, MoeSpec, Pipeline, Stage } from "../../../checker/pipeline.js";
+import type { Adapter, Known, MlaSpec, ModelSpec, MoeSpec, Pipeline, Stage } from "../../../checker/pipeline.js";
 import type { ModelGraph } from "../../../model/graph.js";
 import { buildModel } from "../../../model/index.js";
 import { toChunks } from "../../../planner/layout/index.js";
 import type { LayoutPlan, ParallelPlan, RecomputeLayer, StagePlan } from "../../../planner/plan.js";
+import { sharesWeights } from "../../../program/index.js";
+import { besideOf } from "../../train/beside.js";
+import type { Lesson } from "./steps.js";
 
 export interface Shrunk {
   readonly graph: ModelGraph;
@@ -14,6 +17,8 @@ export interface Shrunk {
   readonly chunks: LayoutPlan["chunks"];
   readonly recompute: readonly RecomputeLayer[];
   readonly contextLength: number;
+  /** Reference or teacher, where the objective has one. */
+  readonly beside?: NonNullable<Lesson["beside"]>;
 }
 
 const two = (degree: number): number => Math.min(2, degree);
@@ -43,10 +48,11 @@ export function shrinkParallel(p: ParallelPlan): ParallelPlan {
   };
 }
 
-const hidden = 32;
 const headDim = 8;
+/** Weights in 4 bits have whole blocks of 64 in each half of a row. */
+const width = (adapter: Adapter | undefined): number => (adapter?.kind.value === "qlora" ? 128 : 32);
 
-function shrinkModel(m: ModelSpec, layers: number, contextLength: number): ModelSpec {
+function shrinkModel(m: ModelSpec, layers: number, contextLength: number, hidden: number): ModelSpec {
   const heads = hidden / headDim;
   const grouped = m.kvHeads.value < m.heads.value;
   return {
@@ -56,7 +62,7 @@ function shrinkModel(m: ModelSpec, layers: number, contextLength: number): Model
     heads: at(m.heads, heads),
     kvHeads: at(m.kvHeads, grouped ? heads / 2 : heads),
     headDim: at(m.headDim, headDim),
-    ffn: at(m.ffn, 48),
+    ffn: at(m.ffn, hidden === 32 ? 48 : hidden),
     vocab: at(m.vocab, 96),
     contextLength: at(m.contextLength, contextLength),
     dropout: at(m.dropout, 0 as ModelSpec["dropout"]["value"]),
@@ -71,8 +77,7 @@ function shrinkModel(m: ModelSpec, layers: number, contextLength: number): Model
   };
 }
 
-/** Without room limits: which tokens find none depends on who is asked together. */
-const shrinkExperts = ({ capacityFactor: _, ...e }: MoeSpec): MoeSpec => ({
+const shrinkExperts = (e: MoeSpec): MoeSpec => ({
   ...e,
   experts: most(e.experts, 4),
   expertsPerToken: most(e.expertsPerToken, 2),
@@ -114,14 +119,23 @@ export function shrink(pipeline: Pipeline, stage: Stage, plan: StagePlan): Shrun
   const layers = sizes.reduce((a, b) => a + b, 0);
   const contextLength = 16 * parallel.context;
   const { model } = stage;
+  const adapter = stage.adapter === undefined ? undefined : pipeline.adapters[stage.adapter.value];
+  const hidden = width(adapter);
+  const beside = besideOf(pipeline, stage);
   const small: Pipeline = {
     ...pipeline,
     models: {
       ...pipeline.models,
-      [model.value]: shrinkModel(pipeline.models[model.value]!, layers, contextLength),
+      [model.value]: shrinkModel(pipeline.models[model.value]!, layers, contextLength, hidden),
+      ...(beside === undefined || beside.model === model.value
+        ? {}
+        : { [beside.model]: shrinkModel(pipeline.models[beside.model]!, layers + 1, contextLength, hidden) }),
     },
     adapters: Object.fromEntries(
-      Object.entries(pipeline.adapters).map(([name, a]) => [name, { ...a, rank: most(a.rank, 4) }]),
+      Object.entries(pipeline.adapters).map(([name, a]) => [
+        name,
+        { ...a, rank: most(a.rank, 4), dropout: at(a.dropout, 0 as Adapter["dropout"]["value"]) },
+      ]),
     ),
   };
   const options = {
@@ -134,13 +148,22 @@ export function shrink(pipeline: Pipeline, stage: Stage, plan: StagePlan): Shrun
       ? [{ rank: 0, first: 0, last: layers + 1 }]
       : toChunks([...sizes], parallel.pipeline, parallel.schedule);
   const whole = buildModel(pipeline, model.value, options);
-  return { graph, parallel, chunks, recompute: recomputeOf(whole, plan, graph, chunks), contextLength };
+  const frozen =
+    beside === undefined
+      ? {}
+      : {
+          beside: {
+            graph: livelier(buildModel(small, beside.model, { freeze: ["*"] })),
+            shares: sharesWeights(stage),
+          },
+        };
+  return { graph, parallel, chunks, recompute: recomputeOf(whole, plan, graph, chunks), contextLength, ...frozen };
 }
 
-/** So narrow a model starts with larger matrices than a real one, or its losses and gradients would be noise; none in 4 bits. */
+/** So narrow a model starts with larger matrices than a real one, or its losses and gradients would be noise. */
 export function livelier(graph: ModelGraph): ModelGraph {
   const kinds = Object.entries(graph.kinds).map(([id, kind]) => {
-    const weights = Object.entries(kind.weights).map(([name, { stored: _, ...w }]) => [
+    const weights = Object.entries(kind.weights).map(([name, w]) => [
       name,
       w.init.kind === "normal" ? { ...w, init: { kind: "normal" as const, std: 0.2 } } : w,
     ]);
