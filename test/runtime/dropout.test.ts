@@ -52,7 +52,18 @@ describe("a model with dropout", () => {
   const graph = graphOf(
     "architecture = gpt2, dropout = 30%, layers = 2, hidden = 32, heads = 4, ffn = 48, vocab = 67, context_length = 16",
   );
-  const lesson = { graph, optimizer: "sgd" as const, sequences: 4, length: 16, steps: 1, packed: false, seed: 5 };
+  const objective = { kind: "pretrain", options: {} };
+  const lesson = {
+    graph,
+    optimizer: "sgd" as const,
+    objective,
+    microBatch: 1,
+    sequences: 4,
+    length: 16,
+    steps: 1,
+    packed: false,
+    seed: 5,
+  };
   const whole = batchAt(lesson, 0);
   const weights = values(graph);
 
