@@ -69,19 +69,12 @@ export const enginePackages = [
   "wandb",
 ];
 
-/** A version of torchtitan beside the environment's packages: a folder for PYTHONPATH. */
-export async function torchtitan(engines: Venv, version: string): Promise<string> {
-  const folder = join(engines.bin, "..", `torchtitan-${version}`);
-  if (!existsSync(folder))
-    await execa(engines.python, [
-      "-m",
-      "pip",
-      "install",
-      "-q",
-      "--no-deps",
-      "--target",
-      folder,
-      `torchtitan==${version}`,
-    ]);
+/** A package beside the environment's own, alone unless asked for with what it needs: a folder for PYTHONPATH. */
+export async function beside(engines: Venv, name: string, version: string, needs = false): Promise<string> {
+  const folder = join(engines.bin, "..", `${name}-${version}`);
+  const install = ["-m", "pip", "install", "-q", ...(needs ? [] : ["--no-deps"]), "--target", folder];
+  if (!existsSync(folder)) await execa(engines.python, [...install, `${name}==${version}`]);
   return folder;
 }
+
+export const torchtitan = (engines: Venv, version: string): Promise<string> => beside(engines, "torchtitan", version);

@@ -5,14 +5,17 @@
  * `pairs.jsonl`   {prompt_ids, chosen_ids, rejected_ids} (DPO)
  * `samples.jsonl` {dataset, prompt, answer} (GRPO)
  * `phase-N_text_document.{bin,idx}` Megatron's indexed dataset: a row a document (Megatron only)
+ * `adapter/`      what the stage's LoRA matrices start from, in PEFT's format
  * `tokenizer/`    as the runtime tokenises; `prepared.json` what it all is of
  */
+import { once } from "node:events";
 import { createWriteStream, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { writeWhole } from "../../files/index.js";
 import type { Plan } from "../../planner/plan.js";
 import { openPlannedData, type StageSource } from "../../runtime/data/index.js";
 import type { TextTokenizer } from "../../runtime/tokenizer/index.js";
+import { adapterFolder, writeStartingAdapter } from "./adapter-start.js";
 import { IndexedWriter } from "./megatron-indexed.js";
 
 export interface HandOver {
@@ -55,7 +58,8 @@ export async function handOver(plan: Plan, index: number, options: HandOverOptio
       rows += await sink.put(await source.batch(step), step);
       options.onProgress?.(step + 1, steps);
     }
-    const files = await sink.end();
+    const files = [...(await sink.end())];
+    if (writeStartingAdapter(plan, stage, options.folder)) files.push(adapterFolder);
     mkdirSync(path.join(options.folder, "tokenizer"), { recursive: true });
     for (const [name, text] of Object.entries(tokenizer.files()))
       writeWhole(path.join(options.folder, "tokenizer", name), text);
@@ -131,11 +135,7 @@ function lineSink(folder: string, source: StageSource, tokenizer: TextTokenizer)
     async put(batch) {
       const lines = make(batch);
       if (failure !== undefined) throw failure;
-      if (!stream.write(lines.map((line) => `${JSON.stringify(line)}\n`).join("")))
-        await new Promise<void>((done) => {
-          stream.once("drain", done);
-          stream.once("error", () => done());
-        });
+      if (!stream.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(""))) await once(stream, "drain");
       return lines.length;
     },
     async end() {

@@ -134,6 +134,7 @@ function config(view: StageView, phase: Phase, all: readonly Phase[]): Yaml {
       maximum_document_length: stage.context_length,
       shuffle: "disabled",
       seed: spec.seed.value,
+      gpu: cpu ? false : undefined,
     },
     optimizer: {
       weight_decay: optimizer.weightDecay,

@@ -8,6 +8,7 @@ import sys
 import time
 
 import torch
+import trl
 import yaml
 from datasets import Dataset, IterableDataset
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, TrainerCallback
@@ -60,11 +61,18 @@ def freeze(model, patterns):
             parameter.requires_grad_(False)
 
 
+def high_water():
+    """The most memory that the process has held, in bytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 class Metrics(TrainerCallback):
     """One JSON object per step in output/metrics.jsonl: what llmp run follows."""
 
-    def __init__(self, path, tokens_per_step):
-        self.path, self.tokens_per_step, self.began = path, tokens_per_step, None
+    def __init__(self, path, tokens_per_step, before):
+        self.path, self.tokens_per_step, self.before, self.began = path, tokens_per_step, before, None
 
     def on_step_begin(self, args, state, control, **_):
         self.began = time.perf_counter()
@@ -76,9 +84,8 @@ class Metrics(TrainerCallback):
         if not state.is_world_process_zero or "loss" not in (logs or {}):
             return
         cuda = torch.cuda.is_available()
-        import resource
-
-        peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        # On a CPU: what the process has grown by since it had imported everything and held no model.
+        peak = torch.cuda.max_memory_allocated() if cuda else high_water() - self.before
         line = {
             "step": state.global_step,
             "loss": float(logs["loss"]),
@@ -138,6 +145,23 @@ def collate(apart):
     return together
 
 
+def start_adapter(model):
+    """The adapter that llmp data build wrote: every engine starts from the same one."""
+    folder = os.path.join("data", "adapter")
+    if not os.path.exists(os.path.join(folder, "adapter_config.json")):
+        return
+    with open(os.path.join(folder, "adapter_config.json"), encoding="utf-8") as file:
+        if json.load(file)["rank_pattern"]:
+            print("llmp: the model joins projections that the adapter has apart: it starts from PEFT's own random one")
+            return
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    wrong = set_peft_model_state_dict(model, load_file(os.path.join(folder, "adapter_model.safetensors")))
+    if wrong.unexpected_keys:
+        raise SystemExit(f"llmp: the adapter in {folder} has weights that the model lacks: {wrong.unexpected_keys[:3]}")
+
+
 def sample_stream(data, tokenizer):
     def length(sample):
         if data["unit"] != "tokens":
@@ -165,7 +189,9 @@ def distill_trainer(base):
 
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             labels = inputs["labels"]
+            # Where there is a cache, transformers takes no notice of positions that start again: documents would be mixed.
             plain = {k: inputs[k] for k in ("input_ids", "attention_mask", "position_ids") if k in inputs}
+            plain["use_cache"] = False
             # Targets that are shifted already stand over their own position.
             if "shift_labels" in inputs:
                 labels = torch.cat([labels.new_full((labels.shape[0], 1), -100), inputs["shift_labels"]], 1)
@@ -210,6 +236,9 @@ def main():
     os.makedirs(config["trainer"]["output_dir"], exist_ok=True)
     tokenizer = load_tokenizer(config["tokenizer"], config["model"]["vocab"])
     torch.manual_seed(config["trainer"]["seed"])
+    # TRL imports a trainer's modules when it is asked for.
+    getattr(trl, {"dpo": "DPOTrainer", "grpo": "GRPOTrainer"}.get(objective["kind"], "SFTTrainer"))
+    before = high_water()
     model = load_model(config["model"], dtype)
     freeze(model, config["model"].get("freeze", []))
     peft = None
@@ -219,7 +248,7 @@ def main():
         peft = LoraConfig(**config["adapter"])
     size = config["context_length"]
     kind = objective["kind"]
-    callbacks = [Metrics(os.path.join(config["output"], "metrics.jsonl"), config["tokens_per_step"])]
+    callbacks = [Metrics(os.path.join(config["output"], "metrics.jsonl"), config["tokens_per_step"], before)]
     os.makedirs(config["output"], exist_ok=True)
     settings = dict(config["trainer"])
     # llmp run --steps: stops early, on the learning rate of the whole plan.
@@ -300,6 +329,8 @@ def main():
         # accelerate would reduce gradients in the compute type.
         policy = plugin.mixed_precision_policy
         plugin.mixed_precision_policy = dataclasses.replace(policy, reduce_dtype=getattr(torch, config["reduce"]))
+    if peft is not None:
+        start_adapter(trainer.model)
     if "--dry-run" in sys.argv:
         print("configuration loaded")
         return
