@@ -20,9 +20,9 @@ import {
 import { emit } from "../../src/emit/index.js";
 import type { Plan } from "../../src/planner/plan.js";
 import { cases } from "../emit/fixtures/cases.js";
-import { missing, venv } from "./venv.js";
+import { moto as makeMoto, missing } from "./venv.js";
 
-const moto = await venv("moto", ["moto[server]==5.2.5"]);
+const moto = await makeMoto();
 if (missing(moto)) console.warn(`moto is not used: ${moto.reason}`);
 const root = mkdtempSync(join(tmpdir(), "llmp-aws-"));
 const saved = { ...process.env };

@@ -228,6 +228,7 @@ train first {
       console.log(
         `trl, GRPO: losses differ by at most ${loss.toExponential(1)}, gradient norms (to ${largest.toFixed(2)}) by ${gradient.toExponential(1)} over 20 steps`,
       );
+      writeFileSync("/tmp/h-emit/grpo.json", JSON.stringify({ ours, theirs }));
       expect(largest).toBeGreaterThan(0.1);
       expect(loss).toBeLessThan(1e-3);
       expect(gradient).toBeLessThan(1e-3);

@@ -50,6 +50,9 @@ export async function venv(name: string, packages: readonly string[], python = "
 
 export const missing = (v: Venv | NoVenv): v is NoVenv => "reason" in v;
 
+/** The mock of AWS. */
+export const moto = (): Promise<Venv | NoVenv> => venv("moto", ["moto[server]==5.2.5"]);
+
 /** One environment, and one torch, for TRL and torchtitan (which is added by version with `--target`). */
 export const enginePackages = [
   "torch==2.13.0",

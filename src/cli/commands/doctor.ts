@@ -59,9 +59,27 @@ async function doctor(options: Options): Promise<void> {
     memory_bytes: totalmem(),
     cache: cacheFolder(),
     backends: states,
+    engines: await enginesHere(),
   };
   if (options.json === true) answerJson(facts);
   else answer(lines(facts).join("\n"));
+}
+
+interface EngineState {
+  readonly name: string;
+  /** Of the environment that `--fix` made; null: there is none. */
+  readonly version: string | null;
+  readonly folder: string;
+}
+
+async function enginesHere(): Promise<EngineState[]> {
+  const { installableEngines } = await import("../engine/install.js");
+  const { engineFolder, installedEngine } = await import("../engine/python.js");
+  return installableEngines.map((name) => ({
+    name,
+    version: installedEngine(name) ?? null,
+    folder: engineFolder(name),
+  }));
 }
 
 async function fix(what: string): Promise<void> {
@@ -104,8 +122,9 @@ function lines(f: {
   readonly cores: number;
   readonly memory_bytes: number;
   readonly backends: readonly State[];
+  readonly engines: readonly EngineState[];
 }): string[] {
-  const width = Math.max(...f.backends.map((b) => b.name.length));
+  const width = Math.max(...[...f.backends, ...f.engines].map((b) => b.name.length));
   return [
     `Node ${f.node}, ${f.cores} cores, ${formatBytes(f.memory_bytes)}`,
     ...f.backends.flatMap((b) => {
@@ -114,6 +133,11 @@ function lines(f: {
         : (b.note ?? "");
       return [`${b.name.padEnd(width)}  ${state}`, ...(b.works ? [`${" ".repeat(width)}  ${figures(b)}`] : [])];
     }),
+    "engines for `engine = …` on this machine:",
+    ...f.engines.map(
+      ({ name, version, folder }) =>
+        `${name.padEnd(width)}  ${version === null ? `not installed: llmp doctor --fix ${name}` : `${version}, in ${folder}`}`,
+    ),
   ];
 }
 

@@ -86,6 +86,8 @@ async function runCommand(file: string | undefined, options: Options): Promise<v
   };
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
+  // A closed terminal: an engine's processes must not go on alone.
+  process.once("SIGHUP", onSignal);
   const run = await runnerOf(plan, options.backend);
   let summary: RunSummary | undefined;
   let steps_ = 0;
@@ -105,6 +107,7 @@ async function runCommand(file: string | undefined, options: Options): Promise<v
   } finally {
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
+    process.off("SIGHUP", onSignal);
   }
   if (summary === undefined) throw new Exit(exit.failed);
   if (options.json === true) answerJson(summary);
@@ -135,9 +138,11 @@ function show(event: RunEvent, steps: number): void {
         `${event.stage} ${m.step}/${steps}`,
         `loss ${m.loss.toFixed(4)}`,
         `${formatCount(m.tokens_per_second)} tokens/s`,
-        formatBytes(m.peak_bytes),
+        m.peak_bytes > 0 ? formatBytes(m.peak_bytes) : "",
         left > 0 ? `${formatSeconds(left)} left` : "",
-      ].join("  ");
+      ]
+        .filter((part) => part !== "")
+        .join("  ");
       if (process.stderr.isTTY === true) process.stderr.write(`\r\u001b[K${line}`);
       else if (m.step === 1 || m.step % 10 === 0 || m.step === steps) note(line);
       if (process.stderr.isTTY === true && m.step === steps) process.stderr.write("\n");
@@ -164,8 +169,9 @@ function planned(summary: RunSummary): string {
         s.name,
         "peak memory",
         formatBytes(s.predicted.peak_bytes),
-        formatBytes(s.measured.peak_bytes),
-        off(s.measured.peak_bytes, s.predicted.peak_bytes),
+        ...(s.measured.peak_bytes > 0
+          ? [formatBytes(s.measured.peak_bytes), off(s.measured.peak_bytes, s.predicted.peak_bytes)]
+          : ["unknown", ""]),
       ],
       [
         "",

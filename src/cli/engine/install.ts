@@ -61,10 +61,15 @@ export async function installEngine(
   if (base === undefined) throw failed(engine, `Python ${recipe.python.join(".")} or newer with venv`);
   const folder = engineFolder(engine, env);
   const python = join(folder, "bin", "python");
-  const run = async (command: string, args: readonly string[]): Promise<void> => {
-    const { exitCode, all } = await execa(command, args, { reject: false, all: true, env, extendEnv: false });
+  const run = async (command: string, args: readonly string[], heard?: (line: string) => void): Promise<void> => {
+    const child = execa(command, args, { reject: false, all: true, buffer: false, env, extendEnv: false });
+    const lines: string[] = [];
+    for await (const line of child.iterable({ from: "all" })) {
+      heard?.(line);
+      if (line.trim() !== "" && lines.push(line) > 200) lines.shift();
+    }
+    const { exitCode } = await child;
     if (exitCode !== 0) {
-      const lines = (all ?? "").split("\n").filter((line) => line.trim() !== "");
       throw failed(engine, lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? `${command} failed`);
     }
   };
@@ -73,7 +78,12 @@ export async function installEngine(
     await run(base, ["-m", "venv", "--clear", folder]);
     for (const step of recipe.steps) {
       say(`${engine}: pip install ${step.join(" ")}`);
-      await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...step]);
+      // Minutes: what is fetched is told as it comes.
+      const flags = ["--progress-bar", "off", "--disable-pip-version-check"];
+      await run(python, ["-m", "pip", "install", ...flags, ...step], (line) => {
+        const told = /^\s*(Downloading \S+ \(.*\)|Installing collected packages|Building wheel for \S+)/.exec(line);
+        if (told !== null) say(`  ${told[1]}`);
+      });
     }
     await run(python, ["-c", `import ${moduleOf(engine)}`]);
   } catch (error) {

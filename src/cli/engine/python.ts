@@ -1,5 +1,5 @@
 /** Which Python has an engine: LLMP_PYTHON, then the environment in `engineFolder`, then the one on PATH. */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -25,6 +25,23 @@ export function candidates(engine: string, env: NodeJS.ProcessEnv = process.env)
     "python3",
     "python",
   ];
+}
+
+/** Versions of the engine in its own environment; undefined: none was made. */
+export function installedEngine(engine: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const folder = engineFolder(engine, env);
+  if (!existsSync(join(folder, "bin", "python"))) return undefined;
+  const lib = join(folder, "lib");
+  const wanted = moduleOf(engine).split(".")[0] ?? engine;
+  for (const python of existsSync(lib) ? readdirSync(lib) : []) {
+    const packages = join(lib, python, "site-packages");
+    const about = (existsSync(packages) ? readdirSync(packages) : []).find(
+      (name) => name.endsWith(".dist-info") && name.toLowerCase().replace(/-\d.*$/, "") === wanted,
+    );
+    const version = /-(\d[^-]*)\.dist-info$/.exec(about ?? "")?.[1];
+    if (version !== undefined) return version;
+  }
+  return "installed";
 }
 
 /** The first Python that finds the engine's package (found, not imported: importing torch takes seconds). */

@@ -4,6 +4,7 @@
  */
 
 import {
+  appendFileSync,
   chmodSync,
   closeSync,
   createWriteStream,
@@ -207,9 +208,13 @@ async function* stageEvents(stage: StagePlan, run: StageRun): AsyncGenerator<Run
   });
   const last: string[] = [];
   const file = createWriteStream(log);
+  const stepOf = loweringOf(stage.engine)?.stepOf;
   const pump = (async () => {
     for await (const line of child.iterable({ from: "all" })) {
       file.write(`${line}\n`);
+      const told = stepOf?.(line);
+      // As engines that write it themselves: where a resumed run finds how far it had come.
+      if (told !== undefined) appendFileSync(metrics, `${JSON.stringify(told)}\n`);
       last.push(line);
       if (last.length > 60) last.shift();
     }

@@ -23,6 +23,19 @@ export interface EngineBundle {
   readonly notes: readonly string[];
 }
 
+/** A step as an engine tells it, in the terms of `metrics.jsonl`. */
+export interface EngineStep {
+  readonly step: number;
+  readonly loss: number;
+  readonly tokens: number;
+  readonly tokens_per_second: number;
+  readonly step_seconds: number;
+  /** 0: not known. */
+  readonly peak_bytes: number;
+  readonly lr: number;
+  readonly grad_norm: number;
+}
+
 export interface EngineLowering {
   readonly name: string;
   /** What pip must install to run it on this machine; absent: it cannot be started here. */
@@ -31,5 +44,7 @@ export interface EngineLowering {
   readonly stopsEarly?: boolean;
   /** Reads what `llmp data build -o` wrote in place of raw data, for these objectives. */
   readonly readsRows: readonly string[];
+  /** For engines that write no `metrics.jsonl`: the step that a line of their log tells. */
+  readonly stepOf?: (line: string) => EngineStep | undefined;
   readonly lower: (view: StageView) => Outcome<EngineBundle>;
 }

@@ -9,6 +9,8 @@ import { mixPy } from "../common/mix-py.js";
 import { type Phase, phases } from "../common/phases.js";
 import { prepareTextPy } from "../common/prepare-py.js";
 import type { EngineBundle, EngineLowering } from "../types.js";
+import { exportPy } from "./export-py.js";
+import { fastLlmStep } from "./log.js";
 
 const formats: Readonly<Record<string, string>> = {
   llama: "llama",
@@ -200,6 +202,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
           text: yaml(preparation(view, p), ["fast-llm prepare gpt_memmap. Written by llmp."]),
         })),
         { path: "prepare.py", text: prepareTextPy },
+        { path: "export.py", text: exportPy },
         { path: "mix.py", text: mixPy },
         { path: "data.json", text: json(dataSettings(view)) },
       ],
@@ -217,6 +220,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
           `prepare-${p.index}.yaml`,
         ]),
       ],
+      after: [["python", "export.py"]],
       // Without it, ranks order their buffers differently and stop with "Desync detected" (measured with 0.4.0).
       env: { PYTHONHASHSEED: "0" },
       requirements,
@@ -231,4 +235,4 @@ function lower(view: StageView): Outcome<EngineBundle> {
   };
 }
 
-export const fastLlm: EngineLowering = { name: "fast_llm", readsRows: [], requirements, lower };
+export const fastLlm: EngineLowering = { name: "fast_llm", readsRows: [], requirements, stepOf: fastLlmStep, lower };
