@@ -40,7 +40,7 @@ it("makes the environment where llmp run looks for it, with pinned packages", as
   expect(folder).toBe(engineFolder("trl", env));
   expect(await findPython("trl", env)).toBe(join(folder, "bin", "python"));
   const log = readFileSync(join(root, "log"), "utf8");
-  expect(log).toMatch(/-m pip install --quiet .*torch==[\d.]+ trl==[\d.]+/);
+  expect(log).toMatch(/-m pip install --progress-bar off .*torch==[\d.]+ trl==[\d.]+/);
   expect(log).toContain("-c import trl");
   expect(said.join()).toContain("pip install");
 });

@@ -1,15 +1,17 @@
 /** A pipeline file as hostile as its grammar lets it be, through the real stages and every target. */
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { loadAll } from "js-yaml";
 import { parse as parseToml } from "smol-toml";
 import { expect, it } from "vitest";
 import { check } from "../../src/checker/index.js";
 import { hasErrors } from "../../src/diagnostics/index.js";
-import { emit, emitters } from "../../src/emit/index.js";
+import { type EmittedFile, emit, emitters } from "../../src/emit/index.js";
 import { bundledHardware } from "../../src/hardware/index.js";
 import { parse } from "../../src/parser/index.js";
 import { plan as planner } from "../../src/planner/index.js";
 import type { Plan } from "../../src/planner/plan.js";
+import { exampleNames, examplePlan } from "./fixtures/examples.js";
 
 const words = [
   "$(touch /tmp/owned)",
@@ -62,6 +64,52 @@ function planned(source: string): Plan | "refused" {
   return value === undefined || value.outcome !== "ok" ? "refused" : value;
 }
 
+const parsed = new Set<string>();
+
+function harmless(file: EmittedFile): void {
+  expect(file.path).toMatch(/^[A-Za-z0-9_./-]+$/);
+  expect(file.path.split("/")).not.toContain("..");
+  if (parsed.has(file.text)) return;
+  parsed.add(file.text);
+  if (/\.(sh|sbatch|py)$/.test(file.path)) {
+    expect(file.text, file.path).not.toContain("touch /tmp/owned");
+    expect(file.text, file.path).not.toContain("os.system");
+    expect(file.text, file.path).not.toContain("etc/passwd");
+  }
+  if (/\.(sh|sbatch)$/.test(file.path)) execFileSync("bash", ["-n"], { input: file.text });
+  if (/\.ya?ml$/.test(file.path)) loadAll(file.text);
+  if (file.path.endsWith(".toml")) parseToml(file.text);
+  if (file.path.endsWith(".json")) JSON.parse(file.text);
+}
+
+/** Each text between quotes of each example, one after the other, by each target: a new example or target is in by itself. */
+it.each(exampleNames)(
+  "examples/%s with every text of it made hostile",
+  async (name) => {
+    const file = readFileSync(`examples/${name}.llmp`, "utf8").replace(/#.*$/gm, "");
+    const texts = [...new Set([...file.matchAll(/"([^"\\]+)"/g)].map((m) => m[1] as string))];
+    const plan = JSON.stringify(examplePlan(name));
+    let tried = 0;
+    for (const [i, text] of texts.entries()) {
+      // A word a text in turn, and the worst for every one.
+      for (const word of new Set([words[0] as string, words[i % words.length] as string])) {
+        const value = JSON.parse(`"${word}"`) as string;
+        const changed = plan.split(JSON.stringify(text)).join(JSON.stringify(value));
+        if (changed === plan) continue;
+        for (const { name: target } of emitters) {
+          const outcome = await emit(target, JSON.parse(changed) as Plan);
+          tried++;
+          for (const written of outcome.value ?? []) harmless(written);
+          if (outcome.value === undefined)
+            for (const d of outcome.diagnostics) expect(d.hints.length, `${target}: ${d.message}`).toBeGreaterThan(0);
+        }
+      }
+    }
+    expect(tried).toBeGreaterThanOrEqual(emitters.length);
+  },
+  60_000,
+);
+
 it.each(Object.keys(clusters))("provider = %s", async (provider) => {
   let written = 0;
   for (const word of words)
@@ -79,19 +127,7 @@ it.each(Object.keys(clusters))("provider = %s", async (provider) => {
           continue;
         }
         written++;
-        for (const file of outcome.value) {
-          expect(file.path).toMatch(/^[A-Za-z0-9_./-]+$/);
-          expect(file.path.split("/")).not.toContain("..");
-          if (/\.(sh|sbatch|py)$/.test(file.path)) {
-            expect(file.text, file.path).not.toContain("touch /tmp/owned");
-            expect(file.text, file.path).not.toContain("os.system");
-            expect(file.text, file.path).not.toContain("etc/passwd");
-          }
-          if (/\.(sh|sbatch)$/.test(file.path)) execFileSync("bash", ["-n"], { input: file.text });
-          if (/\.ya?ml$/.test(file.path)) loadAll(file.text);
-          if (file.path.endsWith(".toml")) parseToml(file.text);
-          if (file.path.endsWith(".json")) JSON.parse(file.text);
-        }
+        for (const file of outcome.value) harmless(file);
       }
     }
   expect(written).toBeGreaterThan(words.length);
