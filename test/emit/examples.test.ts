@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { type EmittedFile, emit, emitters, type RequestName, validateRequest } from "../../src/emit/index.js";
 import type { Plan } from "../../src/planner/plan.js";
-import { exampleNames, examplePlan } from "./fixtures/examples.js";
+import { exampleNames, examplePlan, moved } from "./fixtures/examples.js";
 import { page } from "./fixtures/page.js";
 
 const requests: Readonly<Record<string, RequestName>> = {
@@ -42,20 +42,6 @@ async function matrix(plan: Plan): Promise<string> {
     );
   }
   return `${lines.join("\n")}\n`;
-}
-
-/** The same plan on a cluster of another kind. */
-function moved(plan: Plan, provider: Plan["stages"][number]["cluster"]["provider"]): Plan {
-  const copy = JSON.parse(JSON.stringify(plan)) as {
-    stages: { cluster: { provider: string } }[];
-    pipeline: { clusters: Record<string, { provider: { value: string }; options: Record<string, unknown> }> };
-  };
-  for (const stage of copy.stages) stage.cluster.provider = provider;
-  for (const cluster of Object.values(copy.pipeline.clusters)) {
-    cluster.provider.value = provider;
-    if (provider === "batch") cluster.options.queue = { value: "queue", from: "file" };
-  }
-  return copy as unknown as Plan;
 }
 
 describe.each(exampleNames)("examples/%s", (name) => {

@@ -4,8 +4,8 @@ import { Ajv } from "ajv";
 import { loadAll } from "js-yaml";
 import { describe, expect, it } from "vitest";
 import { emit } from "../../src/emit/index.js";
-import type { Plan } from "../../src/planner/plan.js";
 import { cases } from "./fixtures/cases.js";
+import { exampleNames, examplePlan, moved } from "./fixtures/examples.js";
 
 const ajv = new Ajv({ strict: false, allErrors: true });
 const schemaOf = (kind: string) =>
@@ -24,9 +24,13 @@ interface Resource {
 
 async function resources(): Promise<Resource[]> {
   const all: Resource[] = [];
-  for (const make of Object.values(cases))
+  const plans = [
+    ...Object.values(cases).map((make) => make()),
+    ...exampleNames.flatMap((name) => (["hyperpod", "kubernetes"] as const).map((p) => moved(examplePlan(name), p))),
+  ];
+  for (const plan of plans)
     for (const target of ["hyperpod-eks", "kubernetes"])
-      for (const file of (await emit(target, make() as Plan)).value ?? [])
+      for (const file of (await emit(target, plan)).value ?? [])
         if (/job\.yaml$/.test(file.path)) all.push(...(loadAll(file.text) as Resource[]));
   return all;
 }
@@ -36,7 +40,7 @@ describe("manifests", async () => {
 
   it.each(Object.keys(kinds) as (keyof typeof kinds)[])("%s follows its schema", (kind) => {
     const jobs = all.filter((r) => r.kind === kind);
-    expect(jobs.length).toBeGreaterThan(0);
+    expect(jobs.length).toBeGreaterThan(3);
     for (const job of jobs) {
       kinds[kind](job);
       expect(kinds[kind].errors ?? [], job.metadata.name).toEqual([]);

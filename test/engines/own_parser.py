@@ -3,6 +3,7 @@
     own_parser.py verl TREE CONF             Hydra over verl's own configuration tree; keys that it lacks are an error
     own_parser.py megatron SOURCE ARGS LAUNCH WORLD    Megatron-LM's arguments.py: parsed, validated, made a TransformerConfig
     own_parser.py fast_llm CONFIG            Fast-LLM's trainer configuration
+    own_parser.py files FOLDER               YAML by PyYAML, TOML by tomllib, Python by its compiler
     own_parser.py nxd EXAMPLES CONF          keys of NxD Training's own example configurations
 """
 import json
@@ -148,6 +149,29 @@ def nxd(examples, conf):
     with open(os.path.join(conf, "stage.yaml"), encoding="utf-8") as file:
         written = yaml.safe_load(file)
     return {"known": len(known), "unknown": sorted(set(keys(written)) - known)}
+
+
+def files(folder):
+    """Every YAML, TOML and Python file below a folder, as Python reads it."""
+    import yaml
+
+    read = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            key = os.path.relpath(path, folder)
+            if name.endswith((".yaml", ".yml")):
+                read[key] = list(yaml.safe_load_all(text))
+            elif name.endswith(".toml"):
+                import tomllib
+
+                read[key] = tomllib.loads(text)
+            elif name.endswith(".py"):
+                compile(text, path, "exec")
+                read[key] = "python"
+    return read
 
 
 print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -7,10 +7,13 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
+import { loadAll } from "js-yaml";
+import { parse as parseToml } from "smol-toml";
 import { afterAll, describe, expect, it } from "vitest";
-import { emit } from "../../src/emit/index.js";
+import { emit, emitters } from "../../src/emit/index.js";
 import type { Plan } from "../../src/planner/plan.js";
 import { cases } from "../emit/fixtures/cases.js";
+import { exampleNames, examplePlan, moved } from "../emit/fixtures/examples.js";
 import { beside, enginePackages, missing, type Venv, venv } from "./venv.js";
 
 const engines = await venv("engines", enginePackages);
@@ -39,12 +42,43 @@ async function ask(args: readonly string[], env: Record<string, string> = {}, py
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
 }
 
+const providers = ["sagemaker", "hyperpod", "batch", "kubernetes", "slurm"] as const;
 const { MEGATRON_LM = "", NXDT = "", FAST_LLM = "" } = process.env;
 
 describe.skipIf(missing(engines))(
   `own parsers${missing(engines) ? ` (${engines.reason})` : ""}`,
   { timeout: 120_000 },
   () => {
+    it("Python reads every YAML and TOML file as JavaScript does, and compiles every program", async () => {
+      const written = new Map<string, string>();
+      const plans: (readonly [string, Plan])[] = [
+        ...Object.entries(cases).map(([name, make]) => [name, make()] as const),
+        ...exampleNames.flatMap((name) =>
+          [examplePlan(name), ...providers.map((p) => moved(examplePlan(name), p))].map(
+            (p, i) => [`${name}-${i}`, p] as const,
+          ),
+        ),
+      ];
+      const seen = new Set<string>();
+      for (const [name, plan] of plans)
+        for (const { name: target } of emitters)
+          for (const { path, text } of (await emit(target, plan)).value ?? []) {
+            if (!/\.(ya?ml|toml|py)$/.test(path) || seen.has(text)) continue;
+            seen.add(text);
+            const key = join(name, target, path);
+            written.set(key, text);
+            mkdirSync(join(root, "all", dirname(key)), { recursive: true });
+            writeFileSync(join(root, "all", key), text);
+          }
+      const read = (await ask(["files", join(root, "all")])) as Record<string, unknown>;
+      expect(Object.keys(read).length).toBe(written.size);
+      expect(written.size).toBeGreaterThan(60);
+      for (const [key, text] of written) {
+        if (/\.ya?ml$/.test(key)) expect(read[key], key).toEqual(JSON.parse(JSON.stringify(loadAll(text))));
+        if (key.endsWith(".toml")) expect(read[key], key).toEqual(JSON.parse(JSON.stringify(parseToml(text))));
+      }
+    });
+
     it("verl 0.9.1: Hydra composes the overrides, and has a place for each", async () => {
       const tree = join(await beside(engines as Venv, "verl", "0.9.1"), "verl", "trainer", "config");
       const hydra = await beside(engines as Venv, "hydra-core", "1.3.2", true);
