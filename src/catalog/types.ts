@@ -107,6 +107,10 @@ export interface StackTraits {
    * accumulation (fused into fp32: read and write, 8), FSDP's copies in and out of its buffers.
    */
   readonly weightTraffic?: number;
+  /** Traffic of quantising for products in 8 bits, over Transformer Engine's fused casts (1). */
+  readonly casts?: number;
+  /** Runs were asked to repeat to the bit: attention's backward sums in a fixed order. */
+  readonly deterministic?: boolean;
   /** Expert dispatch sends a token once to each rank or node that needs it, not once for each expert (DeepEP). */
   readonly dispatchOnce?: boolean;
   /** Launch floor over the stated one where one tensor group fills a node of eight (their launches contend). */

@@ -1,4 +1,6 @@
 /** Levenberg–Marquardt on logarithms of measured over predicted, priors on every constant, outliers held down (Huber). */
+
+import type { Job } from "../time/job.js";
 import type { Constants } from "../time/rates.js";
 import { stepTime } from "../time/step.js";
 import { jobOf, type Prepared } from "./job-of-run.js";
@@ -10,11 +12,11 @@ export interface Sample {
   readonly weight: number;
 }
 
-/** One table of one publisher shares software and cluster: it counts as the square root of its rows. */
+/** One table of one publisher shares software and cluster: it counts as its rows to the power of 0.6. */
 export function weigh(rows: readonly { readonly prepared: Prepared; readonly seconds: number }[]): Sample[] {
   const counts = new Map<string, number>();
   for (const r of rows) counts.set(sourceOf(r.prepared), (counts.get(sourceOf(r.prepared)) ?? 0) + 1);
-  return rows.map((r) => ({ ...r, weight: counts.get(sourceOf(r.prepared))! ** -0.5 }));
+  return rows.map((r) => ({ ...r, weight: counts.get(sourceOf(r.prepared))! ** -0.4 }));
 }
 
 export function sourceOf(p: Prepared): string {
@@ -26,7 +28,7 @@ export function sourceOf(p: Prepared): string {
 const noise = 0.04;
 const huber = 1.5;
 /** What clusters, versions and settings that no column names make of a whole table (standard deviation of a logarithm). */
-const betweenTables = 0.1;
+const betweenTables = 0.12;
 
 export function predictAll(
   samples: readonly { readonly prepared: Prepared }[],
@@ -35,16 +37,29 @@ export function predictAll(
   base: Constants,
 ): number[] {
   const { constants, traits } = applied(parameters, values, base);
-  const known = new Map<string, ReturnType<typeof traits>>();
+  const known = new Map<string, Job>();
   return samples.map(({ prepared: p }) => {
-    const key = `${p.stack} ${p.traits.attention}`;
-    let t = known.get(key);
-    if (t === undefined) {
-      t = traits(p.stack, p.traits);
-      known.set(key, t);
+    // Rows that share model, machine and software share the costs of their layers.
+    const key = sharedBy(p);
+    let first = known.get(key);
+    if (first === undefined) {
+      first = jobOf(p, traits(p.stack, p.traits), constants);
+      known.set(key, first);
+      return stepTime(first).seconds;
     }
-    return stepTime(jobOf(p, t, constants)).seconds;
+    const { rates, cache, shape } = first;
+    return stepTime({ ...jobOf(p, rates.stack, constants), rates, cache, shape }).seconds;
   });
+}
+
+const keys = new WeakMap<Prepared, string>();
+function sharedBy(p: Prepared): string {
+  let key = keys.get(p);
+  if (key === undefined) {
+    key = JSON.stringify([p.stack, p.traits, p.machine, p.compute, p.shape]);
+    keys.set(p, key);
+  }
+  return key;
 }
 
 /** Rows that a parameter can move: a stack's own, a generation's own, else all. */

@@ -26,10 +26,14 @@ export interface Prepared {
 }
 
 /** What a row's own words say of its software beyond the columns. */
-function toldOf(notes: string, traits: StackTraits): StackTraits {
-  if (!/(no|without) (comm\w*[ .-]?)?overlap/i.test(notes)) return traits;
-  const { fsdpPrefetch } = traits.overlap;
-  return { ...traits, overlap: { dataParallel: 0, fsdpPrefetch, tensorParallel: 0, pipeline: 0, expert: 0 } };
+export function toldOf(notes: string, traits: StackTraits): StackTraits {
+  let told = traits;
+  if (/(no|without) (comm\w*[ .-]?)?overlap/i.test(notes)) {
+    const { fsdpPrefetch } = traits.overlap;
+    told = { ...told, overlap: { dataParallel: 0, fsdpPrefetch, tensorParallel: 0, pipeline: 0, expert: 0 } };
+  }
+  if (/determinis\w*\s*[=:]?\s*(true|on|yes|1)/i.test(notes)) told = { ...told, deterministic: true };
+  return told;
 }
 
 /** What a row lacks to be predicted; undefined: nothing. */

@@ -11,7 +11,7 @@ import { memorySpread, timeSpread } from "./spread.js";
 const GiB = 1024 ** 3;
 
 /** One measured run of a cluster takes most of what differs between clusters; what differs between layouts remains. */
-const calibratedHalf = (half: number, rows: number): number =>
+export const calibratedHalf = (half: number, rows: number): number =>
   Math.max(0.07, half * (rows === 1 ? 0.8 : rows < 5 ? 0.7 : 0.6));
 
 export interface Prediction {

@@ -29,7 +29,7 @@ export function attentionSeconds(
   }
   const span = attended(a, length);
   const flops = 2 * tokens * span * heads * (a.qkDim + a.vDim);
-  // Short sequences leave tiles half empty; head size 64 keeps the tensor cores waiting on the exponential.
-  const reach = (span / (span + r.attentionRamp)) * Math.min(1, (a.qkDim / 128) ** 0.5);
+  // Short sequences leave tiles half empty; small heads keep the tensor cores waiting on the exponential.
+  const reach = (span / (span + r.attentionRamp)) * Math.min(1, (a.qkDim / 128) ** r.attentionNarrow);
   return { forward: flops / (r.attention * reach), backward: (2.5 * flops) / (r.attentionBackward * reach) };
 }

@@ -14,7 +14,7 @@ import { type Job, type LayerNumbers, layerNumbers, type Part } from "./job.js";
 import { jobOfDegrees } from "./job-of-candidate.js";
 import { passSeconds } from "./phases.js";
 import type { ModelShape } from "./shape.js";
-import { again, bubbleSeconds, dataSeconds, fixedSeconds, optimizerSeconds } from "./step.js";
+import { again, bubbleSeconds, dataSeconds, fixedSeconds, optimizerSeconds, raggedness } from "./step.js";
 
 const counts = new WeakMap<readonly string[], ReadonlyMap<string, number>>();
 function countsOf(stack: readonly string[]): ReadonlyMap<string, number> {
@@ -506,7 +506,8 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
   for (const s of schedules) bubble = Math.min(bubble, bubbleSeconds(job, whole, s));
   const beside = bubble + passSeconds(job) + fixedSeconds(job);
   const floor = whole / p;
-  const plain = slack * (job.layout.accumulation * floor + beside);
+  const scale = slack * raggedness(job);
+  const plain = scale * (job.layout.accumulation * floor + beside);
   if (plain >= limits.stepSeconds) return { stepSeconds: plain, peakBytes: 0 };
   const memo = memoOf(group);
   memo.state ??= leastState(context, group, freedom.optimizerOnHost);
@@ -520,10 +521,10 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
   if (peakBytes > capacity) return { stepSeconds: Number.POSITIVE_INFINITY, peakBytes };
   memo.exposed ??= leastExposed(context, group, totals);
   const { exposed } = memo;
-  const known = plain + slack * exposed;
+  const known = plain + scale * exposed;
   if (known >= limits.stepSeconds || !Number.isFinite(capacity)) return { stepSeconds: known, peakBytes };
   const slowest = leastSlowest(pool.layers, poolOf(job, freedom, state, pool.kinds), capacity, floor);
-  return { stepSeconds: slack * (job.layout.accumulation * slowest + beside + exposed), peakBytes };
+  return { stepSeconds: scale * (job.layout.accumulation * slowest + beside + exposed), peakBytes };
 }
 
 /** Of all layouts of a band: the layers' own work, without communication, bubbles and updates. */
@@ -540,5 +541,5 @@ export function workBound(context: StageContext, band: LayoutBand): Seconds {
   }
   // Each rank's share of all micro-batches is the same for any pipeline and data degrees.
   const passes = (globalBatch * job.layout.accumulation) / (parallel.data * parallel.pipeline * parallel.micro_batch);
-  return slack * (passes * whole + fixedSeconds(job));
+  return slack * raggedness(job) * (passes * whole + fixedSeconds(job));
 }

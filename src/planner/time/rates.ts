@@ -38,6 +38,8 @@ export interface Rates {
   readonly attention: number;
   readonly attentionBackward: number;
   readonly attentionRamp: number;
+  /** Exponent of how much heads smaller than 128 cost. */
+  readonly attentionNarrow: number;
   readonly memory: number;
   readonly lowPrecision: boolean;
   readonly castPasses: number;
@@ -96,6 +98,12 @@ const units: Readonly<Record<string, number>> = {
 };
 
 const known = new Set(["ampere", "hopper", "blackwell"]);
+/** The older a kernel, the less of the tensor cores it keeps busy at any head size. */
+const narrow: Readonly<Record<string, number>> = { flash1: 0.1, flash2: 0.3 };
+
+/** Share of its speed that attention's backward keeps where it sums in a fixed order (assumed; published ratios are 0.7 to 0.9). */
+const ordered = 0.8;
+
 /** Generations that were never fitted borrow the constants of the nearest one. */
 const near = (generation: string): string =>
   known.has(generation)
@@ -137,11 +145,13 @@ export function ratesOf(
     padding: constants.padding ?? 0.8,
     units: units[machine.generation] ?? 108,
     attention: peak16 * reach * power,
-    attentionBackward: peak16 * reach * (constants["attention.backward"] ?? 0.8) * power,
+    attentionBackward:
+      peak16 * reach * (constants["attention.backward"] ?? 0.8) * power * (stack.deterministic === true ? ordered : 1),
     attentionRamp: constants["attention.ramp"] ?? 400,
+    attentionNarrow: narrow[chosen] ?? 0.5,
     memory: machine.memoryBandwidth * c("memory"),
     lowPrecision: low,
-    castPasses: low ? (constants["fp8.casts"] ?? 3) * (compute === "fp8" ? 1 : 1.3) : 0,
+    castPasses: low ? (stack.casts ?? 1) * (constants["fp8.casts"] ?? 3) * (compute === "fp8" ? 1 : 1.3) : 0,
     link: machine.intraBandwidth * c("link"),
     linkLatency: constants["link.latency"] ?? 15e-6,
     network: machine.nodeBandwidth * (constants.network ?? 0.7),

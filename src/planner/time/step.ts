@@ -123,7 +123,8 @@ export function bubbleSeconds(
     rates.factor;
   const filled = way.schedule === "zero_bubble" ? 0.4 : way.schedule === "dualpipe" ? 0.25 : 1;
   const v = way.schedule === "gpipe" ? 1 : Math.max(1, way.virtual);
-  return (filled * (p - 1) * (sum / p)) / v + 2 * (p - 1) * hop + 2 * m * v * hop * (1 - rates.stack.overlap.pipeline);
+  const exposed = (rates.constants["pipeline.hop"] ?? 0.6) * (1 - rates.stack.overlap.pipeline);
+  return (filled * (p - 1) * (sum / p)) / v + 2 * (p - 1) * hop + 2 * m * v * hop * exposed;
 }
 
 const blockHidden = (shape: ModelShape): number => shape.kinds[shape.stack[1]!]!.hidden;
@@ -131,6 +132,10 @@ const blockHidden = (shape: ModelShape): number => shape.kinds[shape.stack[1]!]!
 /** Launch of a step, data loading, logging: what no layout avoids. */
 export const fixedSeconds = ({ rates, devices }: Job): number =>
   rates.stack.stepSeconds + (rates.constants["step.log"] ?? 0.0005) * Math.log2(devices);
+
+/** Everybody waits for the slowest: what a step loses with every doubling of the nodes (jitter, slower chips, shared switches). */
+export const raggedness = ({ rates, devices }: Job): number =>
+  1 + (rates.constants.ragged ?? 0.004) * Math.log2(Math.max(1, devices / rates.machine.perNode));
 
 export function stepTime(job: Job): StepTime {
   const { layout } = job;
@@ -156,18 +161,18 @@ export function stepTime(job: Job): StepTime {
   const optimizer = optimizerSeconds(job, ranks);
   const passes = passSeconds(job);
   const fixed = fixedSeconds(job);
-  const seconds = m * slowest + bubble + data + tail + optimizer + passes + fixed;
+  const ragged = raggedness(job);
   return {
-    seconds,
+    seconds: ragged * (m * slowest + bubble + data + tail + optimizer + passes + fixed),
     ranks,
-    compute: m * (slowest - at.comm - at.recompute),
-    comm: m * at.comm,
-    recompute: m * at.recompute,
-    bubble,
-    data: data + tail,
-    optimizer,
-    passes,
-    fixed,
+    compute: ragged * m * (slowest - at.comm - at.recompute),
+    comm: ragged * m * at.comm,
+    recompute: ragged * m * at.recompute,
+    bubble: ragged * bubble,
+    data: ragged * (data + tail),
+    optimizer: ragged * optimizer,
+    passes: ragged * passes,
+    fixed: ragged * fixed,
   };
 }
 

@@ -33,6 +33,7 @@ export function withFitted(own: StackTraits, f: FittedTraits): StackTraits {
     elementwisePasses: f.elementwisePasses ?? own.elementwisePasses,
     fsdpTax: f.fsdpTax ?? own.fsdpTax ?? 0.05,
     stepSeconds: f.stepSeconds ?? own.stepSeconds ?? 0.01,
+    weightTraffic: f.weightTraffic ?? own.weightTraffic ?? 6,
     launchFloor: [own.launchFloor[0] * floor, own.launchFloor[1] * floor],
     overlap: { ...own.overlap, dataParallel: Math.max(0, 1 - (f.exposed ?? 1 - own.overlap.dataParallel)) },
     timeFactor: { any: (f.timeFactor ?? 1) * (own.timeFactor?.any ?? 1) },
