@@ -13,6 +13,9 @@ const aliases: Readonly<Record<string, string>> = {
   "mixtral-8x7b-instruct-v0.1": "mixtral_8x7b",
   "mixtral-8x22b-v0.1": "mixtral_8x22b",
   "mixtral-8x22b-instruct-v0.1": "mixtral_8x22b",
+  // Llama 3.1 8B and 3.3 70B with other weights; the Qwen ones start from Qwen2.5-Math, which is a shape of its own.
+  "deepseek-r1-distill-llama-8b": "llama3_1_8b",
+  "deepseek-r1-distill-llama-70b": "llama3_3_70b",
 };
 
 /** The bundled model of the shape that an id names, by its last part. */

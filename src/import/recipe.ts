@@ -1,8 +1,9 @@
-/** SageMaker HyperPod recipes: `recipes_collection/recipes/*.yaml` of sagemaker-hyperpod-recipes 1.x. */
+/** SageMaker HyperPod recipes: `recipes_collection/recipes/*.yaml` of sagemaker-hyperpod-recipes 1.x; 2.x are in recipe-tuning.ts. */
 import type { FieldValue, ModelFields } from "../model/index.js";
 import { given, whole } from "./axolotl.js";
 import { dataset, lora, optimizerKind, optimizerText, scheduleKind } from "./common.js";
 import { flatten, isRecord, Keys } from "./keys.js";
+import { tuningDraft } from "./recipe-tuning.js";
 import type { DatasetDraft, Draft, Importer } from "./types.js";
 import { yaml } from "./yaml.js";
 
@@ -21,11 +22,14 @@ const families: Readonly<Record<string, string>> = {
 export const recipe: Importer = {
   kind: "recipe",
   title: "a HyperPod recipe",
-  detects: ({ text }) => /^run\s*:/m.test(text) && /^trainer\s*:/m.test(text) && /^model\s*:/m.test(text),
+  detects: ({ text }) =>
+    /^run\s*:/m.test(text) &&
+    (/^training_config\s*:/m.test(text) || (/^trainer\s*:/m.test(text) && /^model\s*:/m.test(text))),
   read(source, _host, diagnostics) {
     const json: unknown = yaml(source.text);
     if (!isRecord(json)) return undefined;
     const k = new Keys(flatten(json), source.path, diagnostics);
+    if (isRecord(json.training_config)) return tuningDraft(k);
     const m = (key: string): string => `model.${key}`;
     const peft = k.text(m("peft.peft_type"));
     const tuned = k.flag(m("do_finetune")) || peft !== undefined;

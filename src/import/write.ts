@@ -80,7 +80,7 @@ export function writeDraft(draft: Draft, host: ImportHost, path: string, diagnos
           ] as const,
         ]),
     ...(draft.recompute === undefined ? [] : [["recompute", draft.recompute] as const]),
-    ...(draft.optimizer === undefined ? [] : [["optimizer", draft.optimizer] as const]),
+    ...(draft.optimizer === undefined ? [] : [["optimizer", optimizerOf(draft, diagnostics)] as const]),
     ...(draft.engine === undefined ? [] : [["engine", draft.engine] as const]),
     ["on", "machines"],
     ...(draft.saveSteps === undefined ? [] : [["save", `every ${draft.saveSteps} steps`] as const]),
@@ -107,6 +107,19 @@ export function writeDraft(draft: Draft, host: ImportHost, path: string, diagnos
   ]
     .filter((part) => part !== "")
     .join("\n");
+}
+
+/** A share of epochs is a number of steps only once the data's tokens are known: no imported file says them. */
+function optimizerOf({ optimizer = "", length }: Draft, diagnostics: Diagnostic[]): string {
+  const epochs = [length.steps, length.tokens, length.samples].every((l) => l === undefined);
+  const share = epochs ? /warmup = ([\d.]+%)(?:, )?/.exec(optimizer) : null;
+  if (share === null) return optimizer;
+  const what = `a warm-up of ${share[1]} of the epochs (say the dataset's \`tokens\`, then \`warmup = ${share[1]}\` in the schedule)`;
+  diagnostics.push(importCodes.report("LLMP7003", undefined, { what }));
+  return optimizer
+    .replace(share[0], "")
+    .replace(/, \}/, " }")
+    .replace(/ \{\s*\}/, "");
 }
 
 export const percent = (ratio: number): string => `${Number((100 * ratio).toFixed(4))}%`;

@@ -47,6 +47,22 @@ const files: [string, string, number, readonly string[]][] = [
   ["trl_dpo.sh", "trl", 1_543_714_304, ['rpo_alpha = "1.0"']],
   ["trl_sft.yaml", "trl", 361_821_120, []],
   ["recipe.yaml", "recipe", 8_030_261_248, ["model.fp8_amax_history_len = 1024"]],
+  [
+    "recipe_grpo.yaml",
+    "recipe",
+    1_235_814_400,
+    [
+      "the reward functions (write them as rewards; exact answers stand in)",
+      "where the data lies: the recipe leaves it to the job (/opt/ml/input/data/train stands in)",
+      "training_config.actor_rollout_ref.actor.ppo_mini_batch_size = 32",
+    ],
+  ],
+  [
+    "recipe_sft.yaml",
+    "recipe",
+    8_030_261_248,
+    ["a warm-up of 10% of the epochs (say the dataset's `tokens`, then `warmup = 10%` in the schedule)"],
+  ],
 ];
 
 describe.each(files)("%s", (file, kind, parameters, lost) => {
