@@ -96,7 +96,7 @@ export class Decoder<T> {
       tokens: algebra.ints(tokens, [tokens.length]),
       positions: algebra.ints(positions, [tokens.length]),
     };
-    const { kindAt, contextOf } = contexts(algebra, state, inputs, this.#caches);
+    const { kindAt, contextOf } = contexts(algebra, state, inputs, false, this.#caches);
     const top = state.graph.stack.length - 1;
     const head = headOf(kindAt(top));
     let x = algebra.share(inputs.tokens);

@@ -1,13 +1,14 @@
 /**
- * FP8 matrix products, emulated: each operand is scaled by its block's largest magnitude, rounded to 8 bits and scaled back
- * before an fp32 product. Scales are current ones, of the tensor itself.
+ * FP8 matrix products, emulated: each operand is scaled, rounded to 8 bits and scaled back before an fp32 product. Scales
+ * are current ones, by the largest magnitude of the block itself, or delayed ones, by those of the steps before.
  */
 import type { Algebra, RoundFormat } from "./algebra.js";
+import type { DelayedRecipe, Slot } from "./delayed.js";
 import { formats } from "./formats.js";
 
 /** Rows and columns that share a scale; infinity: all of them. */
 export type Block = readonly [rows: number, columns: number];
-type Operand = "input" | "weight" | "gradient";
+export type Operand = "input" | "weight" | "gradient";
 
 export interface Fp8Recipe {
   readonly format: (operand: Operand) => RoundFormat;
@@ -15,6 +16,7 @@ export interface Fp8Recipe {
   readonly block: (operand: Operand, along: 0 | 1) => Block;
   /** Scales are powers of two (OCP MX v1.0). */
   readonly powerOfTwo: boolean;
+  readonly delayed?: DelayedRecipe;
 }
 
 const whole = Number.POSITIVE_INFINITY;
@@ -25,13 +27,17 @@ const fine = (block: Fp8Recipe["block"], powerOfTwo = false): Fp8Recipe => ({
   powerOfTwo,
 });
 
+/** One scale a tensor; gradients have range rather than precision (Micikevicius et al. 2022). */
+const tensorwise: Fp8Recipe = {
+  format: (operand) => (operand === "gradient" ? formats.e5m2 : formats.e4m3),
+  block: () => [whole, whole],
+  powerOfTwo: false,
+};
+
 export const fp8Recipes: Readonly<Record<string, Fp8Recipe | undefined>> = {
-  /** One scale a tensor; gradients have range rather than precision (Micikevicius et al. 2022). */
-  tensorwise: {
-    format: (operand) => (operand === "gradient" ? formats.e5m2 : formats.e4m3),
-    block: () => [whole, whole],
-    powerOfTwo: false,
-  },
+  tensorwise,
+  /** Defaults of Transformer Engine 2.x: DelayedScaling(margin=0, amax_history_len=1024, amax_compute_algo="max"). */
+  delayed: { ...tensorwise, delayed: { history: 1024, margin: 0 } },
   rowwise: fine((_, along) => strip(whole, along)),
   /** DeepSeek-V3, section 3.3.2. */
   blockwise: fine((operand, along) => (operand === "weight" ? [128, 128] : strip(128, along))),
@@ -87,12 +93,36 @@ export function quantise(
     }
 }
 
-/** A matrix as an operand of an fp8 product, as a new tensor. */
-export function operand<T>(algebra: Algebra<T>, recipe: Fp8Recipe, x: T, kind: Operand, along: 0 | 1): T {
+/** Values as 8 bits hold them under a scale that is given; what is beyond saturates. */
+function quantiseBy(x: Float32Array, scale: number, format: RoundFormat, out: Float32Array): void {
+  for (let i = 0; i < x.length; i++) out[i] = roundValue(Math.fround(x[i]! * scale), format) / scale;
+}
+
+/** A slot, and whether what is seen now counts for later steps (in training). */
+export interface Scaling {
+  readonly slot: Slot;
+  readonly record: boolean;
+}
+
+function quantiseDelayed(x: Float32Array, { slot, record }: Scaling, out: Float32Array): void {
+  if (record) for (let i = 0; i < x.length; i++) slot.amax = Math.max(slot.amax, Math.abs(x[i]!));
+  quantiseBy(x, slot.scale, slot.format, out);
+}
+
+/** A matrix as an operand of an fp8 product, as a new tensor. @param scaling of a delayed recipe */
+export function operand<T>(
+  algebra: Algebra<T>,
+  recipe: Fp8Recipe,
+  x: T,
+  kind: Operand,
+  along: 0 | 1,
+  scaling?: Scaling,
+): T {
   const shape = algebra.shape(x) as [number, number];
   const size = shape[0] * shape[1];
   const [q] = algebra.loop([x], [shape], { elements: 4 * size, exponentials: size }, ([from], [to]) => {
-    quantise(from as Float32Array, shape, recipe.block(kind, along), recipe.format(kind), recipe.powerOfTwo, to!);
+    if (scaling !== undefined) quantiseDelayed(from as Float32Array, scaling, to!);
+    else quantise(from as Float32Array, shape, recipe.block(kind, along), recipe.format(kind), recipe.powerOfTwo, to!);
   });
   return q!;
 }

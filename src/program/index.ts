@@ -2,6 +2,7 @@
 export * from "./algebra.js";
 export { type Cell, ComposedAlgebra } from "./composed/index.js";
 export { Decoder } from "./decode.js";
+export { DelayedScaling } from "./delayed.js";
 export { formats } from "./formats.js";
 export { type Fp8Recipe, fp8Recipes, quantise, roundValue } from "./fp8.js";
 export { headOf, splitHead } from "./head.js";
@@ -12,7 +13,7 @@ export { Meter } from "./meter.js";
 export { type MicroBatch, type ModelState, microBatchStep, weightKey } from "./model.js";
 export { nf4Levels, packNf4, unpackNf4 } from "./nf4.js";
 export { type Noise, noiseOf } from "./noise.js";
-export { type Numerics, numericsOf } from "./numerics.js";
+export { eightBits, type Numerics, numericsOf } from "./numerics.js";
 export * from "./objectives/index.js";
 export { isComputed, type OpContext, opPrograms } from "./ops/index.js";
 export { isOptimizer, type OptimizerKind } from "./optimizers.js";

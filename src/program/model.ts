@@ -2,6 +2,7 @@
 import type { LayerKind, ModelGraph } from "../model/graph.js";
 import type { RecomputeLayer } from "../planner/plan.js";
 import type { Algebra, RoundFormat } from "./algebra.js";
+import type { DelayedScaling } from "./delayed.js";
 import type { Fp8Recipe } from "./fp8.js";
 import { type Head, headAt, headLoss, headOf, nextToken } from "./head.js";
 import { type Dropped, type LayerSaved, layerBackward, layerForward } from "./layer.js";
@@ -36,6 +37,7 @@ export interface ModelState<T> {
   readonly rope: ReadonlyMap<string, { readonly cos: T; readonly sin: T }>;
   readonly round?: RoundFormat | undefined;
   readonly fp8?: Fp8Recipe | undefined;
+  readonly scaling?: DelayedScaling | undefined;
 }
 
 const fill = (pattern: string, layer: number): string => pattern.replaceAll("{layer}", String(layer));
@@ -59,11 +61,12 @@ const droppedOf = (layer: RecomputeLayer | undefined): Dropped =>
 
 type Inputs<T> = Pick<MicroBatch<T>, "sequences" | "length" | "tokens" | "positions" | "segments" | "noise">;
 
-/** What each layer of the stack runs in. */
+/** What each layer of the stack runs in. @param trains what is computed is learned from */
 export function contexts<T>(
   algebra: Algebra<T>,
   state: ModelState<T>,
   batch: Inputs<T>,
+  trains: boolean,
   caches: readonly KeyValueCache<T>[] = [],
 ): { readonly kindAt: (i: number) => LayerKind; readonly contextOf: (i: number) => OpContext<T> } {
   const { graph } = state;
@@ -87,12 +90,18 @@ export function contexts<T>(
     },
     round: state.round,
     fp8: state.fp8,
+    scaling: scalingAt(state, i, trains),
     cache: caches[i],
     noise: batch.noise === undefined ? undefined : inLayer(batch.noise, i),
     gradient: (name, expert) => state.gradients.get(weightKey(kindAt(i), name, numbers[i]!, expert)),
     routing: routingAt(state, i),
   });
   return { kindAt, contextOf };
+}
+
+function scalingAt<T>({ scaling, fp8 }: ModelState<T>, i: number, record: boolean): OpContext<T>["scaling"] {
+  if (scaling === undefined || fp8 === undefined) return undefined;
+  return (op, kind) => ({ slot: scaling.slot(`${i}/${op.id}/${kind}`, fp8.format(kind)), record });
 }
 
 function routingAt<T>({ routing }: ModelState<T>, i: number): OpContext<T>["routing"] {
@@ -119,7 +128,7 @@ export function forwardPass<T>(
   batch: Inputs<T>,
   recompute: readonly RecomputeLayer[] | undefined,
 ): Forwarded<T> {
-  const { kindAt, contextOf } = contexts(algebra, state, batch);
+  const { kindAt, contextOf } = contexts(algebra, state, batch, recompute !== undefined);
   const top = state.graph.stack.length - 1;
   const saved: LayerSaved<T>[] = [];
   let x = algebra.share(batch.tokens);
@@ -142,7 +151,7 @@ export function backwardPass<T>(
   saved: readonly LayerSaved<T>[],
   dx: T,
 ): void {
-  const { kindAt, contextOf } = contexts(algebra, state, batch);
+  const { kindAt, contextOf } = contexts(algebra, state, batch, true);
   const top = state.graph.stack.length - 1;
   let dy: T | undefined = dx;
   for (let i = top; i >= 0; i--) {
@@ -158,7 +167,8 @@ export function headContext<T>(
   state: ModelState<T>,
   batch: Inputs<T>,
 ): { readonly context: OpContext<T>; readonly head: Head } {
-  const { kindAt, contextOf } = contexts(algebra, state, batch);
+  // Nothing of the head is in 8 bits.
+  const { kindAt, contextOf } = contexts(algebra, state, batch, false);
   const top = state.graph.stack.length - 1;
   return { context: contextOf(top), head: headOf(kindAt(top)) };
 }

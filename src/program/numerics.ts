@@ -1,5 +1,6 @@
 /** How a compute dtype is emulated: what is rounded to what. */
 import type { RoundFormat } from "./algebra.js";
+import { DelayedScaling } from "./delayed.js";
 import { formats } from "./formats.js";
 import { type Fp8Recipe, fp8Recipes } from "./fp8.js";
 
@@ -8,7 +9,13 @@ export interface Numerics {
   readonly round: RoundFormat | undefined;
   /** Operands of the layers' linear products. */
   readonly fp8?: Fp8Recipe;
+  /** Of a delayed recipe; changes as training goes on. */
+  readonly scaling?: DelayedScaling;
 }
+
+/** Whether products are rounded to 8 bits, and by which scales. */
+export const eightBits = (numerics: Numerics | undefined): boolean | "delayed" =>
+  numerics?.scaling !== undefined ? "delayed" : numerics?.fp8 !== undefined;
 
 /** Undefined where it is not emulated. @param recipe of fp8 and mxfp8 */
 export function numericsOf(compute: string, recipe: string): Numerics | undefined {
@@ -23,7 +30,9 @@ export function numericsOf(compute: string, recipe: string): Numerics | undefine
     case "fp8":
     case "mxfp8": {
       const fp8 = fp8Recipes[recipe];
-      return fp8 === undefined ? undefined : { round: formats.bf16, fp8 };
+      if (fp8 === undefined) return undefined;
+      const { delayed } = fp8;
+      return { round: formats.bf16, fp8, ...(delayed === undefined ? {} : { scaling: new DelayedScaling(delayed) }) };
     }
     default:
       return undefined;

@@ -117,5 +117,6 @@ export function applyUpdate<T>(
   }
   for (const layer of state.routing?.layers.values() ?? []) delete layer.load;
   for (const g of state.gradients.values()) algebra.clear(g);
+  state.scaling?.advance();
   return norm;
 }

@@ -13,7 +13,7 @@ import type {
 import { type Diagnostic, planCodes } from "../../diagnostics/index.js";
 import type { Accelerator, Hardware } from "../../hardware/types.js";
 import type { ModelGraph } from "../../model/graph.js";
-import { type Degrees, layoutRefusal, numericsOf } from "../../program/index.js";
+import { type Degrees, eightBits, layoutRefusal, numericsOf } from "../../program/index.js";
 import type { PlanOptions, StageContext } from "../types.js";
 import { stageFeatures } from "./features.js";
 import { type Machine, type Team, teamsHere } from "./here.js";
@@ -88,7 +88,7 @@ export function stageProblem(
   const objections = new Map<string, string>();
   for (const { instance, accelerator, local, team } of machines) {
     for (const precision of precisions) {
-      const fp8 = numericsOf(precision.compute.value, precision.recipe.value)?.fp8 !== undefined;
+      const fp8 = eightBits(numericsOf(precision.compute.value, precision.recipe.value));
       const { kind: optimizer } = stage.optimizer.value;
       const alone =
         team?.open === true && team.workers > 1 ? layoutRefusal(optimizer, fp8, policy, degrees(team)) : undefined;

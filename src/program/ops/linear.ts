@@ -1,19 +1,22 @@
 import type { Op } from "../../model/graph.js";
-import { operand } from "../fp8.js";
+import { type Operand, operand } from "../fp8.js";
 import { flag, type OpContext, type OpProgram, withWeight } from "./types.js";
 
-type Factor<T> = readonly [x: T, kind: "input" | "weight" | "gradient", along: 0 | 1];
+type Factor<T> = readonly [x: T, kind: Operand, along: 0 | 1];
 
 /** A product of two matrices, in 8 bits where the stage says so. The router's is never (DeepSeek-V3, section 3.3.1). */
 function product<T, R>(
-  { algebra, fp8 }: OpContext<T>,
+  { algebra, fp8, scaling }: OpContext<T>,
   op: Op,
   [a, kindA, alongA]: Factor<T>,
   [b, kindB, alongB]: Factor<T>,
   multiply: (a: T, b: T) => R,
 ): R {
   if (fp8 === undefined || op.kind !== "linear") return multiply(a, b);
-  const small = [operand(algebra, fp8, a, kindA, alongA), operand(algebra, fp8, b, kindB, alongB)] as const;
+  const small = [
+    operand(algebra, fp8, a, kindA, alongA, scaling?.(op, kindA)),
+    operand(algebra, fp8, b, kindB, alongB, scaling?.(op, kindB)),
+  ] as const;
   const result = multiply(...small);
   for (const t of small) algebra.free(t);
   return result;

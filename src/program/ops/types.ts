@@ -1,6 +1,6 @@
 import type { Op } from "../../model/graph.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
-import type { Fp8Recipe } from "../fp8.js";
+import type { Fp8Recipe, Operand, Scaling } from "../fp8.js";
 import type { Noise } from "../noise.js";
 import type { RankLinks } from "../parallel/types.js";
 import type { LayerRouting } from "./route.js";
@@ -35,6 +35,8 @@ export interface OpContext<T> {
   readonly round: RoundFormat | undefined;
   /** Operands of linear products are rounded to 8 bits. */
   readonly fp8?: Fp8Recipe | undefined;
+  /** Under a delayed recipe. */
+  readonly scaling?: ((op: Op, kind: Operand) => Scaling) | undefined;
   /** On one rank of several. */
   readonly links?: RankLinks | undefined;
   /** Where a rank has some rows of the embedding: ids among them, and which tokens have theirs elsewhere. */

@@ -52,6 +52,8 @@ export const openHere: OpenExecutor = async (input, start) => {
   };
   for (const [name, t] of optimizer.m) put(`m/${name}`, t);
   for (const [name, t] of optimizer.v) put(`v/${name}`, t);
+  for (const [name, values] of start)
+    if (name.startsWith("fp8/")) state.scaling?.restore(name.slice("fp8/".length), values);
   refreshWeights(algebra, state, optimizer);
   const other = await makeOther(input, state);
 
@@ -106,7 +108,7 @@ export const openHere: OpenExecutor = async (input, start) => {
           return master === undefined ? weightValues(algebra, state, name) : algebra.read(master);
         }),
       ),
-      ...(which === "all" ? [...read("m/", optimizer.m), ...read("v/", optimizer.v)] : []),
+      ...(which === "all" ? [...read("m/", optimizer.m), ...read("v/", optimizer.v), ...scales(state)] : []),
     ],
     begin: () => meter.reset(),
     peak: () => meter.peak,
@@ -118,6 +120,10 @@ export const openHere: OpenExecutor = async (input, start) => {
     },
   };
 };
+
+/** Of delayed fp8. */
+const scales = ({ scaling }: ModelState<Handle>): NamedTensor[] =>
+  [...(scaling?.state() ?? [])].map(([name, values]) => ({ name: `fp8/${name}`, shape: [values.length], values }));
 
 /** Reference or teacher, with weights that training does not touch. */
 async function makeOther(

@@ -3,7 +3,14 @@ import type { Precision, Stage } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
 import type { ModelGraph } from "../../model/graph.js";
 import type { StagePlan } from "../../planner/plan.js";
-import { isComputed, isOptimizer, layoutRefusal, numericsOf, objectivePrograms } from "../../program/index.js";
+import {
+  eightBits,
+  isComputed,
+  isOptimizer,
+  layoutRefusal,
+  numericsOf,
+  objectivePrograms,
+} from "../../program/index.js";
 import { worldSize } from "../collectives/index.js";
 import { fail } from "../failure.js";
 
@@ -22,13 +29,15 @@ export function refuse(stage: Stage, plan: StagePlan, precision: Precision, grap
   if (numerics === undefined)
     no(
       compute.includes("fp8") ? `its fp8 recipe ${recipe} is not emulated` : `compute in ${compute} is not emulated`,
-      "fp32, bf16, fp16, or fp8 with the recipe tensorwise, rowwise, blockwise or mx",
+      "fp32, bf16, fp16, or fp8 with the recipe delayed, tensorwise, rowwise, blockwise or mx",
     );
   const refusal =
-    worldSize(plan.parallel) > 1
-      ? layoutRefusal(optimizer, numerics?.fp8 !== undefined, graph, plan.parallel)
-      : undefined;
-  if (refusal !== undefined) no(refusal, 'parallel = { tensor = 1, context = 1, shard = "none" }');
+    worldSize(plan.parallel) > 1 ? layoutRefusal(optimizer, eightBits(numerics), graph, plan.parallel) : undefined;
+  if (refusal !== undefined)
+    no(
+      refusal,
+      `parallel = { ${eightBits(numerics) === "delayed" ? "data = 1, " : ""}tensor = 1, context = 1, shard = "none" }`,
+    );
   for (const kind of Object.values(graph.kinds))
     for (const op of kind.ops) {
       if (op.kind === "dropout" && objectivePrograms[stage.objective.kind]?.dropout !== true)
