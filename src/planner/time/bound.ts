@@ -504,10 +504,11 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
   const whole = stackSeconds(job, freedom);
   let bubble = Number.POSITIVE_INFINITY;
   for (const s of schedules) bubble = Math.min(bubble, bubbleSeconds(job, whole, s));
-  const beside = bubble + passSeconds(job) + fixedSeconds(job);
+  const beside = bubble + fixedSeconds(job);
+  const passes = slack * passSeconds(job);
   const floor = whole / p;
   const scale = slack * raggedness(job);
-  const plain = scale * (job.layout.accumulation * floor + beside);
+  const plain = scale * (job.layout.accumulation * floor + beside) + passes;
   if (plain >= limits.stepSeconds) return { stepSeconds: plain, peakBytes: 0 };
   const memo = memoOf(group);
   memo.state ??= leastState(context, group, freedom.optimizerOnHost);
@@ -524,7 +525,7 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
   const known = plain + scale * exposed;
   if (known >= limits.stepSeconds || !Number.isFinite(capacity)) return { stepSeconds: known, peakBytes };
   const slowest = leastSlowest(pool.layers, poolOf(job, freedom, state, pool.kinds), capacity, floor);
-  return { stepSeconds: scale * (job.layout.accumulation * slowest + beside + exposed), peakBytes };
+  return { stepSeconds: scale * (job.layout.accumulation * slowest + beside + exposed) + passes, peakBytes };
 }
 
 /** Of all layouts of a band: the layers' own work, without communication, bubbles and updates. */

@@ -163,7 +163,7 @@ export function stepTime(job: Job): StepTime {
   const fixed = fixedSeconds(job);
   const ragged = raggedness(job);
   return {
-    seconds: ragged * (m * slowest + bubble + data + tail + optimizer + passes + fixed),
+    seconds: ragged * (m * slowest + bubble + data + tail + optimizer + fixed) + passes,
     ranks,
     compute: ragged * m * (slowest - at.comm - at.recompute),
     comm: ragged * m * at.comm,
@@ -171,7 +171,7 @@ export function stepTime(job: Job): StepTime {
     bubble: ragged * bubble,
     data: ragged * (data + tail),
     optimizer: ragged * optimizer,
-    passes: ragged * passes,
+    passes,
     fixed: ragged * fixed,
   };
 }
