@@ -10,7 +10,7 @@ import { alone, buildWorker, type Case, compare, graphOf, named } from "./helper
 const { file, remove } = buildWorker();
 let pool: Pool;
 beforeAll(async () => {
-  pool = await Pool.start(4, file);
+  pool = await Pool.start(4, { file });
 });
 afterAll(async () => {
   await pool.end();

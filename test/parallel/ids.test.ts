@@ -7,7 +7,7 @@ import { alone, buildWorker, type Case, graphOf, jobOf, lessonOf } from "./helpe
 const { file, remove } = buildWorker();
 let pool: Pool;
 beforeAll(async () => {
-  pool = await Pool.start(2, file);
+  pool = await Pool.start(2, { file });
 });
 afterAll(async () => {
   await pool.end();

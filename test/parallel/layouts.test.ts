@@ -6,7 +6,7 @@ import { alone, buildWorker, type Case, compare, graphOf } from "./helpers.js";
 const { file, remove } = buildWorker();
 let pool: Pool;
 beforeAll(async () => {
-  pool = await Pool.start(4, file);
+  pool = await Pool.start(4, { file });
 });
 afterAll(async () => {
   await pool.end();

@@ -31,7 +31,7 @@ export function teamsHere(cluster: Cluster, stage: Stage, options: PlanOptions):
   }
   const workersOn = localOf(cluster, 2, options);
   const backend = cluster.options.backend?.value ?? "wasm";
-  // Workers are on WASM: who names another backend wants it, alone.
+  // How TensorFlow's rates divide among workers is not measured: there the file says how many, or it is one.
   const most = backend === "wasm" ? Math.max(1, Math.floor((workersOn?.cores ?? defaultCores) / others)) : 1;
   return allowed(
     data,
@@ -62,10 +62,25 @@ const product = (p: ParallelSettings, axes: readonly ("tensor" | "pipeline" | "c
 
 const defaultCores = 2;
 
-/** Workers compute on WASM: a process has TensorFlow once. */
+/** Workers compute on WASM, or on TensorFlow with their part of the cores each, where the file names it. */
 function localOf(cluster: Cluster, workers: number, { local }: PlanOptions): LocalMachine | undefined {
-  const backend = workers > 1 ? "wasm" : cluster.options.backend?.value;
-  return typeof local === "function" ? local(backend === undefined ? undefined : String(backend)) : local;
+  const named = cluster.options.backend?.value;
+  const backend = workers === 1 || named === "tensorflow" ? named : "wasm";
+  const machine = typeof local === "function" ? local(backend === undefined ? undefined : String(backend)) : local;
+  return machine?.backend === "tensorflow" && workers > 1 ? partOf(machine, workers) : machine;
+}
+
+/** What one of so many workers has of TensorFlow's rates, which are those of all cores. */
+function partOf(machine: LocalMachine, workers: number): LocalMachine {
+  const share = Math.max(1, Math.floor(machine.cores / workers)) / machine.cores;
+  const transcendentals = machine.constants?.transcendentals;
+  return {
+    ...machine,
+    matmulFlops: machine.matmulFlops * share,
+    ...(transcendentals === undefined
+      ? {}
+      : { constants: { ...machine.constants, transcendentals: transcendentals * share } }),
+  };
 }
 
 function machine(local: LocalMachine | undefined, team: Team): Machine {

@@ -5,7 +5,7 @@ import { worldSize } from "../collectives/index.js";
 import type { OpenExecutor, StageInput } from "../train/executor.js";
 import { readWeights } from "../train/start.js";
 import type { TeamJob } from "./job.js";
-import { Pool, shared, Team } from "./team.js";
+import { Pool, shared, Team, workerBackend } from "./team.js";
 
 const inShared = (tensors: ReadonlyMap<string, Float32Array>): ReadonlyMap<string, Float32Array> =>
   shared([...tensors].map(([name, values]) => ({ name, values })));
@@ -34,7 +34,8 @@ export const onWorkers =
     const { graph, stage, plan, precision } = input;
     const optimizer = stage.optimizer.value.kind;
     const beside = await besideOf(input);
-    const pool = await Pool.start(worldSize(plan.parallel), file);
+    const backend = workerBackend(input.backend.name);
+    const pool = await Pool.start(worldSize(plan.parallel), { ...(file === undefined ? {} : { file }), backend });
     const team = await Team.open(
       {
         graph,

@@ -1,6 +1,8 @@
 /** A plan's ranks as worker threads, seen from the main thread: whole batches go in, losses and whole weights come out. */
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { runCodes } from "../../diagnostics/index.js";
 import {
   type ObjectiveBatch,
   objectivePrograms,
@@ -8,6 +10,7 @@ import {
   type Section,
   type Update,
 } from "../../program/index.js";
+import { type BackendName, isBackend } from "../backend/index.js";
 import { coordinatesOf, launch, type Team as Threads, worldSize } from "../collectives/index.js";
 import { RunFailure } from "../failure.js";
 import type { NamedTensor } from "../interfaces.js";
@@ -47,6 +50,35 @@ export class WorkerFailure extends Error {
   override readonly name = "WorkerFailure";
 }
 
+export interface PoolOptions {
+  /** The worker's program, where it is not beside the bundle. */
+  readonly file?: string;
+  /** What computes in each. */
+  readonly backend?: BackendName;
+}
+
+const onThreads: readonly (string | undefined)[] = ["wasm", "cpu", "tensorflow"];
+
+/** Workers compute on the backend that is asked for, where several threads can have it; on WASM if nothing is. */
+export function workerBackend(named: string | undefined): BackendName {
+  if (named === undefined) return "wasm";
+  if (isBackend(named) && onThreads.includes(named)) return named;
+  throw new RunFailure(
+    runCodes.report(
+      "LLMP6003",
+      undefined,
+      { stage: "with several workers", why: `workers do not compute on ${named}` },
+      { hints: ["--backend wasm, tensorflow or cpu"] },
+    ),
+  );
+}
+
+/** Said in this thread, whose environment is the process's: TensorFlow reads it when its first context is made. */
+function sharedTensorflow(workers: number): void {
+  process.env.TF_NUM_INTRAOP_THREADS ??= String(Math.max(1, Math.floor(availableParallelism() / workers)));
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
+}
+
 /** Worker threads that are ready for one job after another. */
 export class Pool {
   readonly #threads: Threads;
@@ -56,12 +88,13 @@ export class Pool {
 
   private constructor(
     readonly size: number,
-    file: string,
+    { file = workerFile(), backend = "wasm" }: PoolOptions,
   ) {
+    if (backend === "tensorflow") sharedTensorflow(size);
     this.#threads = launch({
       file,
       size,
-      data: () => undefined,
+      data: () => backend,
       onMessage: ({ rank, message }) => this.#got(rank, message as Reply),
     });
     this.#threads.done.then(
@@ -72,9 +105,8 @@ export class Pool {
     );
   }
 
-  /** @param file the worker's program, where it is not beside the bundle */
-  static async start(size: number, file = workerFile()): Promise<Pool> {
-    const pool = new Pool(size, file);
+  static async start(size: number, options: PoolOptions = {}): Promise<Pool> {
+    const pool = new Pool(size, options);
     await pool.#replies(size);
     return pool;
   }

@@ -19,7 +19,7 @@ import { type Asked, answersOf } from "../train/generate.js";
 import { initialValues } from "../train/initial.js";
 import type { Ask, Placement, Reply, StatePart, TeamJob } from "./job.js";
 
-const { links } = workerData as { readonly links: Links };
+const { links, data } = workerData as { readonly links: Links; readonly data: string };
 const port = parentPort!;
 const channel = new Channel(links);
 const reply = (message: Reply, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
@@ -117,7 +117,7 @@ function shapeOf({ full: { spec } }: Part, values: Float32Array): readonly numbe
 }
 
 async function main(): Promise<void> {
-  const backend = await startBackend("wasm");
+  const backend = await startBackend(data);
   const { meter } = backend;
   let job: Open | undefined;
   const answer = (ask: Ask): void => {

@@ -16,7 +16,8 @@ export interface StageInput {
     "name" | "steps" | "context_length" | "global_batch" | "parallel" | "layout" | "recompute" | "memory" | "time"
   >;
   readonly precision: Pick<Precision, "compute" | "lossScale"> & Partial<Pick<Precision, "recipe">>;
-  readonly backend: Backend;
+  /** What computes, in this thread or in each worker. */
+  readonly backend: Pick<Backend, "name">;
   readonly source: BatchSource;
   /** Weights to start from; undefined: initialised from the seed. */
   readonly weights?: WeightStore;

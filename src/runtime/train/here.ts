@@ -1,5 +1,6 @@
 /** Steps of a stage in this thread, on whichever backend. */
 import {
+  type Algebra,
   applyUpdate,
   freeState,
   isOptimizer,
@@ -17,7 +18,7 @@ import {
   storedWeights,
   weightValues,
 } from "../../program/index.js";
-import type { Handle } from "../backend/index.js";
+import { type Handle, startBackend } from "../backend/index.js";
 import { type Batch, lazyTensor, type NamedTensor } from "../interfaces.js";
 import { type OpenExecutor, type StageInput, slice } from "./executor.js";
 import { answersOf } from "./generate.js";
@@ -25,7 +26,8 @@ import { initialValues } from "./initial.js";
 import { readWeights } from "./start.js";
 
 export const openHere: OpenExecutor = async (input, start) => {
-  const { graph, stage, plan, backend } = input;
+  const { graph, stage, plan } = input;
+  const backend = await startBackend(input.backend.name);
   const { algebra, meter } = backend;
   const { compute, recipe } = input.precision;
   const named = stage.optimizer.value.kind;
@@ -55,7 +57,7 @@ export const openHere: OpenExecutor = async (input, start) => {
   for (const [name, values] of start)
     if (name.startsWith("fp8/")) state.scaling?.restore(name.slice("fp8/".length), values);
   refreshWeights(algebra, state, optimizer);
-  const other = await makeOther(input, state);
+  const other = await makeOther(input, state, algebra);
 
   const read = (prefix: string, tensors: ReadonlyMap<string, Handle>): NamedTensor[] =>
     [...tensors].map(([name, t]) => lazyTensor(prefix + name, t.shape, () => algebra.read(t)));
@@ -127,8 +129,9 @@ const scales = ({ scaling }: ModelState<Handle>): NamedTensor[] =>
 
 /** Reference or teacher, with weights that training does not touch. */
 async function makeOther(
-  { other, stage, weights, plan, backend: { algebra } }: StageInput,
+  { other, stage, weights, plan }: StageInput,
   policy: ModelState<Handle>,
+  algebra: Algebra<Handle>,
 ): Promise<ModelState<Handle> | undefined> {
   if (other === undefined) return undefined;
   const shares = sharesWeights(stage);

@@ -16,7 +16,7 @@ import { openPlannedData } from "../data/index.js";
 import { fail, RunFailure } from "../failure.js";
 import type { MetricsSink } from "../interfaces.js";
 import { openMetrics, recordRun } from "../metrics/index.js";
-import { onWorkers, WorkerFailure } from "../parallel/index.js";
+import { onWorkers, WorkerFailure, workerBackend } from "../parallel/index.js";
 import { openRewards } from "../rewards/index.js";
 import type { TextTokenizer } from "../tokenizer/index.js";
 import type { RunEvent, RunSummary } from "../types.js";
@@ -57,7 +57,9 @@ function plannedBackend(plan: Plan): string | undefined {
 
 export async function* runPlan(plan: Plan, options: RunOptions, build: Builders): AsyncGenerator<RunEvent> {
   const { pipeline } = plan;
-  const backend = await startBackend(options.backend ?? plannedBackend(plan));
+  const named = options.backend ?? plannedBackend(plan);
+  // Started before anything is read, where a stage computes in this thread: TensorFlow has one pool of threads in a process.
+  const here = plan.stages.every((s) => worldSize(s.parallel) > 1) ? undefined : await startBackend(named);
   const graphs = plan.stages.map((stagePlan) => {
     const stage = pipeline.stages.find((s) => s.name === stagePlan.name)!;
     const precision = pipeline.precisions[stagePlan.precision]!;
@@ -114,7 +116,7 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         stage,
         plan: stagePlan,
         precision,
-        backend,
+        backend: workers ? { name: workerBackend(named) } : here!,
         source,
         checkpoints,
         ...(workers ? { open: onWorkers(options.workerFile) } : {}),

@@ -134,7 +134,10 @@ async function rehearseStage(plan: Plan, planned: StagePlan, options: RehearsalO
     seed: stage.seed.value,
   };
   const plain = await plainCourse(lesson);
-  const pool = await Pool.start(worldSize(parallel), options.workerFile);
+  const pool = await Pool.start(
+    worldSize(parallel),
+    options.workerFile === undefined ? {} : { file: options.workerFile },
+  );
   try {
     const axes: RehearsedAxis[] = [];
     const run = async (axis: string, words: readonly [string, string], layout: ParallelPlan, recompute: boolean) => {

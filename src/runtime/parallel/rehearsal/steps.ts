@@ -147,8 +147,8 @@ async function teach(lesson: Lesson, learner: Learner): Promise<readonly number[
 }
 
 /** One device, one micro-batch after the other, nothing recomputed. */
-export async function plainCourse(lesson: Lesson): Promise<Course> {
-  const backend = await startBackend("wasm");
+export async function plainCourse(lesson: Lesson, on = "wasm"): Promise<Course> {
+  const backend = await startBackend(on);
   const { algebra } = backend;
   const { graph, seed, objective, beside } = lesson;
   const { options } = objective;
