@@ -93,6 +93,9 @@ function relax(
       bound -= Math.min(room, all) * perByte;
       if (all > room) price = perByte;
       room -= all;
+    } else if (price === 0) {
+      // Used up to the last byte: the next one is what a byte is worth there. (With a price of 0 no option was within reach.)
+      price = perByte;
     }
     const whole = Math.min(ready[g]!, Math.floor(left / bytes));
     ready[g] = whole;
