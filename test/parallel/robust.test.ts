@@ -1,6 +1,15 @@
 /** The real command and the real runtime under kills, failing workers, full disks and damaged checkpoints. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -163,11 +172,52 @@ describe("llmp run on two workers", () => {
   });
 });
 
+/** A file system of one's own, so small that it fills up; only root may have one. */
+function smallDisk(name: string, bytes: number): { readonly at: string; readonly gone: () => void } | undefined {
+  const at = path.join(root, name);
+  mkdirSync(at);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", at], { stdio: "ignore" });
+  } catch {
+    return undefined;
+  }
+  return { at, gone: () => execFileSync("umount", [at]) };
+}
+
+describe("a disk that is really full", () => {
+  const disk = smallDisk("disk", 8 * 2 ** 20);
+  if (disk === undefined) console.warn("a full disk is not tested: a tmpfs cannot be mounted here");
+  afterAll(() => disk?.gone());
+
+  it.skipIf(disk === undefined)(
+    "LLMP6303: keeps the last checkpoint, and goes on when there is room again",
+    async () => {
+      const { final } = await undisturbed;
+      const cwd = project("disk/run");
+      expect((await llmpRun(cwd, "--steps", "6")).code).toBe(0);
+      // Room for metrics, not for a checkpoint.
+      const ballast = path.join(disk!.at, "ballast");
+      const left = statfsSync(disk!.at);
+      writeFileSync(ballast, new Uint8Array((left.bavail - 16) * left.bsize));
+      const { code, err } = await llmpRun(cwd, "--resume");
+      expect(err).toMatch(/LLMP6303.*it needs \d+ KiB and the disk has \d+ KiB left/);
+      expect(err).toContain("step-6 is still whole");
+      expect(code).toBe(3);
+      expect(saves(cwd).every((name) => /^step-\d+$/.test(name))).toBe(true);
+      rmSync(ballast);
+      const again = await llmpRun(cwd, "--resume");
+      expect(again.err).toContain("from step 6");
+      expect(again.code).toBe(0);
+      expect(finalOf(cwd).equals(final)).toBe(true);
+    },
+  );
+});
+
 describe("a worker among four", () => {
   const failing = buildWorker("failing-worker.ts");
   afterAll(failing.remove);
 
-  async function run(cwd: string): Promise<readonly RunEvent[]> {
+  async function run(cwd: string, resume = false): Promise<readonly RunEvent[]> {
     const { value: ast } = parse({
       path: path.join(cwd, "main.llmp"),
       text: readFileSync(path.join(cwd, "main.llmp"), "utf8"),
@@ -175,7 +225,7 @@ describe("a worker among four", () => {
     const { value: pipeline } = check(ast, nodeHost(), {});
     const { value: plan } = makePlan(pipeline!, bundledHardware());
     const events: RunEvent[] = [];
-    const options = { root: cwd, folder: path.join(cwd, "runs/main"), workerFile: failing.file };
+    const options = { root: cwd, folder: path.join(cwd, "runs/main"), workerFile: failing.file, resume };
     for await (const event of runPlan(plan!, options, { buildModel })) events.push(event);
     return events;
   }
@@ -197,6 +247,20 @@ describe("a worker among four", () => {
     expect(finalOf(broken).equals(finalOf(whole))).toBe(true);
     const metrics = readMetrics(path.join(stageOf(broken), "metrics.jsonl"));
     expect(metrics.map((m) => m.step)).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
+  });
+
+  it("LLMP6001: has no memory left; the run says so, and its last checkpoint stays", async () => {
+    const cwd = project("heap");
+    const marker = path.join(root, "heap.kill");
+    writeFileSync(marker, "heap");
+    process.env.LLMP_TEST_KILL = marker;
+    await expect(run(cwd)).rejects.toThrow(/LLMP6001: the WASM heap/);
+    expect(newest(cwd)).toBe(4);
+    expect(saves(cwd).every((name) => /^step-\d+$/.test(name))).toBe(true);
+    // With memory again it goes on, and ends with the weights that it would have had.
+    rmSync(marker);
+    await run(cwd, true);
+    expect(finalOf(cwd).equals((await undisturbed).final)).toBe(true);
   });
 
   it("LLMP6005: dies every time; the run ends, its checkpoints stay", async () => {
