@@ -34,6 +34,7 @@ export {
   type RoleModel,
   spanFlops,
 } from "./objective.js";
+export { type Kernels, type SavedParts, savedParts, savedTensors } from "./saved.js";
 
 /** The graph of a named model of a checked pipeline; the checker has made sure that the names exist. */
 export function buildModel(
