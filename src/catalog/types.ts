@@ -120,6 +120,8 @@ export interface StackTraits {
   /** The same where it depends on the compute type (DeepSpeed keeps fp32 gradients in bf16 but not in fp16). */
   readonly stateByPrecision?: Readonly<Record<string, StackState>>;
   readonly activations?: StackActivations;
+  /** Whose kernels these are: where a model's graph is known, what they save is counted op by op instead (src/model/saved.ts). */
+  readonly kernels?: "eager" | "compiled";
   /** Hidden states that a pipeline engine holds for each micro-batch in flight, beside what layers save. */
   readonly pipelineBuffers?: number;
   /** What `selective` means here: share of saved bytes kept, share of a layer's forward run again. */

@@ -89,7 +89,7 @@ function ruleOf(op: Op, r: Rules): void {
   switch (op.kind) {
     case "norm": {
       const heads = typeof op.attrs.headDim === "number" ? width(x) / op.attrs.headDim : 1;
-      if (op.attrs.norm === "layernorm") {
+      if (op.attrs.norm !== "rmsnorm") {
         plain(x);
         extra("statistics", x, 2 * (cpu ? size : 4));
         return;
@@ -99,7 +99,7 @@ function ruleOf(op: Op, r: Rules): void {
         const read = typeof op.attrs.width === "number" ? op.attrs.width : width(x);
         if (size === 4) plain(x);
         else extra("fp32", x, 4 * read);
-        extra("normalised", x, size * read);
+        if (trains) extra("normalised", x, size * read);
       } else plain(x);
       extra("deviation", x, 4 * heads);
       return;

@@ -117,6 +117,8 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = 
       logits: (tokens * s.vocab) / t,
     };
   }
+  // Of a graph, op by op; of what only figures are known, by the stack's counts.
+  const kept = stack.kernels === undefined || low ? undefined : s.kept?.[stack.kernels];
   let attentionSaved = 0;
   let scores = 0;
   let attentionWide = 0;
@@ -125,25 +127,39 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = 
     const q = s.attention;
     const kv = Math.max(q.kvHeads / t, 1);
     const heads = q.heads / Math.min(t, q.heads);
-    attentionSaved += 2 * tokens * (heads * q.qkDim + kv * (q.qkDim + q.vDim)) + 2 * tokens * heads * q.vDim;
-    attentionSaved += a.head * tokens * heads + 2 * 2 * tokens * q.latent;
+    if (kept === undefined) {
+      attentionSaved += 2 * tokens * (heads * q.qkDim + kv * (q.qkDim + q.vDim)) + 2 * tokens * heads * q.vDim;
+      attentionSaved += a.head * tokens * heads + 2 * 2 * tokens * q.latent;
+    } else {
+      // Beyond as many ranks as key/value heads, each has one of its own.
+      const repeated = kv - q.kvHeads / t;
+      attentionSaved += (kept.attention * tokens) / t + 2 * tokens * repeated * (q.qkDim + q.vDim);
+    }
     if (stack.attention === "unfused") scores = a.score * tokens * d.length * heads;
     attentionWide = 2 * tokens * (heads * q.qkDim + kv * (q.qkDim + q.vDim));
   }
   let mlpSaved = 0;
   if (s.ffn > 0) {
-    mlpSaved += ((s.gated ? a.gated : a.plain) * tokens * s.ffn) / t;
+    mlpSaved += kept === undefined ? ((s.gated ? a.gated : a.plain) * tokens * s.ffn) / t : (kept.mlp * tokens) / t;
     mlpWide = (2.5 * 2 * tokens * s.ffn) / t;
   }
   if (s.moe !== undefined) {
     const rows = tokens * s.moe.topK * s.moe.imbalance;
     const share = d.expert > 1 ? 1 : t;
-    // Dispatched inputs, expert activations (weighted before the second product), router probabilities.
-    mlpSaved += ((low ? 1 : 2) * rows * h) / spread + ((s.gated ? a.gated : a.plain) * rows * s.moe.ffn) / share;
-    mlpSaved += 3 * 4 * tokens * s.moe.experts;
+    if (kept === undefined) {
+      // Dispatched inputs, expert activations (weighted before the second product), router probabilities.
+      mlpSaved += ((low ? 1 : 2) * rows * h) / spread + ((s.gated ? a.gated : a.plain) * rows * s.moe.ffn) / share;
+      mlpSaved += 3 * 4 * tokens * s.moe.experts;
+    } else {
+      const uneven = tokens * s.moe.imbalance;
+      mlpSaved += (kept.routed * uneven) / spread + (kept.experts * uneven) / share + kept.router * tokens;
+    }
     mlpWide = Math.max(mlpWide, (2.5 * 2 * rows * s.moe.ffn) / share + (2 * 2 * rows * h) / spread);
   }
-  const normSaved = ((a.hidden + (s.dropout ? a.dropout : 0)) * tokens * h) / spread + adapted;
+  const normSaved =
+    kept === undefined
+      ? ((a.hidden + (s.dropout ? a.dropout : 0)) * tokens * h) / spread + adapted
+      : (kept.hidden * tokens) / spread;
   const saved = normSaved + attentionSaved + scores + mlpSaved;
   const wide = Math.max(attentionWide, mlpWide);
   const residual = (2 * 2 * tokens * h) / spread;

@@ -7,8 +7,8 @@ import type { PhasePlan } from "../plan.js";
 import type { Candidate, StageContext } from "../types.js";
 import { plainRollout } from "./job.js";
 import { jobOfCandidate, objectiveOf } from "./job-of-candidate.js";
-import { passSeconds, phaseSeconds } from "./phases.js";
-import { stepTime } from "./step.js";
+import { phaseSeconds } from "./phases.js";
+import { raggedness, stepTime } from "./step.js";
 
 /** Undefined: the stage only trains one model. */
 export function phasesPlan(context: StageContext, candidate: Candidate): readonly PhasePlan[] | undefined {
@@ -18,6 +18,7 @@ export function phasesPlan(context: StageContext, candidate: Candidate): readonl
   const form = (job.rollout ?? plainRollout).cache;
   const figures = phaseFigures(graph, candidate.contextLength, form);
   const moments = job.ranks.flatMap((_, rank) => rankMoments(job, rank));
+  const step = stepTime(job);
   return graph.phases.map((phase, i): PhasePlan => {
     const one = job.phases.find((p) => p.phase.id === phase.id);
     const f = figures[i]!;
@@ -32,7 +33,7 @@ export function phasesPlan(context: StageContext, candidate: Candidate): readonl
       sequences,
       tokens: sequences * f.tokens,
       flops: sequences * f.flops,
-      seconds: one === undefined ? stepTime(job).seconds - passSeconds(job) : phaseSeconds(job, one),
+      seconds: one === undefined ? step.seconds - step.passes : raggedness(job) * phaseSeconds(job, one),
       ...(generates ? { portions: rolloutOf(job, one).waves, cache_bytes: Math.round(worst?.caches ?? 0) } : {}),
       peak_bytes: Math.round(worst?.peak ?? 0),
       breakdown: worst === undefined ? [] : itemsOf(worst),

@@ -1,7 +1,7 @@
 /** The model graph as the physics sees it. */
 
 import type { LayerKind, ModelGraph, Op, WeightSpec } from "../../model/graph.js";
-import { cacheOf } from "../../model/index.js";
+import { cacheOf, savedParts } from "../../model/index.js";
 import { elementBytes } from "../bytes.js";
 import type { AttentionShape, Gemm, LayerShape, ModelShape, MoeShape } from "./shape.js";
 
@@ -104,6 +104,7 @@ function shapeOfKind(graph: ModelGraph, kind: LayerKind): LayerShape {
     table,
     tableTrainable,
     opShares: sharesOf(kind),
+    ...(role === "block" ? { kept: { eager: savedParts(kind, "eager"), compiled: savedParts(kind, "compiled") } } : {}),
     ...(attention === undefined
       ? {}
       : {

@@ -1,5 +1,7 @@
 /** A layer as the physics sees it: its matrix products, its attention, the widths that its elementwise kernels run over. */
 
+import type { SavedParts } from "../../model/index.js";
+
 export interface Gemm {
   /** Op of the graph that it belongs to. */
   readonly op: string;
@@ -59,6 +61,8 @@ export interface LayerShape {
   readonly tableTrainable: boolean;
   /** Share of the layer's saved bytes (its input aside) that each op's outputs are; for dropping ops one by one. */
   readonly opShares?: ReadonlyMap<string, number>;
+  /** Bytes that kernels keep of a token for the backward, by part of the layer, each where it is known. */
+  readonly kept?: Readonly<Record<"eager" | "compiled", SavedParts>>;
   /** Elements that generation caches for a token, by form, and after how many tokens it forgets (0: never). */
   readonly cached?: { readonly expanded: number; readonly latent: number; readonly window: number };
   /** Bytes of a frozen weight as stored, where not in the compute type (QLoRA). */

@@ -44,6 +44,7 @@ export const torchtitanEager = stack("torchtitan-eager", {
 
 /** torchtitan with torch.compile of each block. */
 export const torchtitan = stack("torchtitan", {
+  kernels: "compiled",
   timeFactor: { any: 1.05 },
   // FSDP2 copies gathered parameters out of, and gradients into, its flat buffers.
   attention: "flash2",

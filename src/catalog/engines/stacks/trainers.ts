@@ -2,6 +2,7 @@ import { stack } from "./make.js";
 
 /** Hugging Face Trainer, TRL: eager modules, fp32 norms and logits, PEFT adapters. */
 export const trl = stack("trl", {
+  kernels: "eager",
   timeFactor: { any: 1.1 },
   elementwisePasses: 26,
   ffnPasses: 5,
