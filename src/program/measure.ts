@@ -29,7 +29,7 @@ export function dryRun(backend: string, rates: Rates): DryRun {
     };
   }
   const native = backend === "tensorflow" || backend === "tensorflow-gpu";
-  const shapes = new ShapePrimitives(rates, native ? ["crossEntropy", "sumOfSquares", "round"] : []);
+  const shapes = new ShapePrimitives(rates, native ? ["scalar", "rows", "adam", "sumOfSquares", "round"] : []);
   const algebra = new ComposedAlgebra(shapes);
   return {
     algebra,

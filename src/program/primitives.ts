@@ -2,7 +2,7 @@
  * What a general tensor library offers: immutable tensors and plain operations. `ComposedAlgebra` makes the algebra of a
  * training step out of these, so a backend without kernels of our own (TensorFlow, tfjs on CPU or WebGPU) implements only this.
  */
-import type { LoopCost, LoopWork, RoundFormat } from "./algebra.js";
+import type { AdamStep, LoopCost, LoopWork, RoundFormat } from "./algebra.js";
 
 export type Unary =
   | "abs"
@@ -62,8 +62,16 @@ export interface Primitives<P> {
 
   /** Faster ways that some libraries have; what is missing is composed of the above. */
   readonly fused: {
-    /** Loss of each row [rows], and softmax − one-hot. */
-    crossEntropy?(logits: P, targets: P): readonly [losses: P, gradient: P];
+    /** A constant that the library keeps for the next time: not disposed. */
+    scalar?(value: number): P;
+    /** Softmax of each row; `pick`: one value of each row [rows, 1]; `subtractAt`: takes x, less `values` [rows] at those places. */
+    readonly rows?: {
+      softmax(x: P): P;
+      pick(x: P, ids: P): P;
+      subtractAt(x: P, ids: P, values: P): P;
+    };
+    /** Takes p, m and v and gives them back changed; decay is the caller's. */
+    adam?(p: P, m: P, v: P, g: P, step: Omit<AdamStep, "decay" | "scale">): readonly [p: P, m: P, v: P];
     sumOfSquares?(x: P): number;
     round?(x: P, format: RoundFormat): P;
   };

@@ -21,10 +21,15 @@ export class ShapePrimitives implements Primitives<Sized> {
     fused: readonly (keyof Primitives<Sized>["fused"])[] = [],
   ) {
     const all: Required<Primitives<Sized>["fused"]> = {
-      crossEntropy: (logits) => {
-        const n = count(logits.dims);
-        const losses = this.made([logits.dims[0]!], 0);
-        return [losses, this.made(logits.dims, 4 * n, n)];
+      scalar: () => ({ dims: [], width: 4 }),
+      rows: {
+        softmax: (x) => this.made(x.dims, 6 * count(x.dims), count(x.dims)),
+        pick: (x) => this.made([x.dims[0]!, 1], 0),
+        subtractAt: (x) => this.made(x.dims, 0),
+      },
+      adam: (p, m, v) => {
+        this.made(p.dims, 7 * count(p.dims));
+        return [p, m, v];
       },
       sumOfSquares: (x) => {
         this.made([], count(x.dims));

@@ -313,24 +313,29 @@ export class ComposedAlgebra<P> implements Algebra<Cell<P>> {
       const x = this.get(f, logits);
       const ids = this.get(f, targets, [rows]);
       const w = this.get(f, weights, [rows]);
-      const give = (softmaxMinusTarget: P): void => {
-        if (!gradient) return;
-        const factor = f.as(f.mul(w, scale), [rows, 1]);
-        this.replace(logits, f.keep(f.mul(softmaxMinusTarget, factor)));
-      };
-      if (this.on.fused.crossEntropy !== undefined) {
-        const [losses, slope] = this.on.fused.crossEntropy(x, ids).map((t) => f.own(t)) as [P, P];
-        give(slope);
-        return f.mul(losses, w);
-      }
       const top = f.largest(x, 1);
+      const factor = f.mul(w, scale);
+      const column = f.as(factor, [rows, 1]);
+      const { rows: fused } = this.on.fused;
+      if (fused !== undefined) {
+        const shares = f.own(fused.softmax(x));
+        // The largest logit's share is 1 over the sum of exponentials.
+        const log = f.sub(top, f.unary("log", f.largest(shares, 1)));
+        const losses = f.sub(log, f.own(fused.pick(x, ids)));
+        if (gradient) {
+          const weighted = f.mul(shares, column);
+          f.drop(shares);
+          this.replace(logits, f.keep(f.renewed(weighted, (y) => fused.subtractAt(y, ids, factor))));
+        }
+        return f.mul(f.as(losses, [rows]), w);
+      }
       const shifted = f.sub(x, top);
       const target = f.own(this.on.oneHot(ids, vocab));
       const chosen = f.sum(f.mul(shifted, target), 1);
       const e = f.unary("exp", shifted);
       f.drop(shifted);
       const total = f.sum(e, 1);
-      give(f.sub(f.div(e, total), target));
+      if (gradient) this.replace(logits, f.keep(f.mul(f.sub(f.div(e, total), target), column)));
       return f.mul(f.as(f.sub(f.unary("log", total), chosen), [rows]), w);
     });
   }
@@ -338,6 +343,10 @@ export class ComposedAlgebra<P> implements Algebra<Cell<P>> {
     this.update(x, (f, old) => rounded(f, old, format));
   }
   adamw(p: Cell<P>, m: Cell<P>, v: Cell<P>, g: Cell<P>, s: AdamStep): void {
+    if (this.on.fused.adam !== undefined) {
+      this.fusedAdam(p, m, v, g, s);
+      return;
+    }
     this.scoped((f) => {
       const grad = s.scale === 1 ? this.get(f, g) : f.mul(this.get(f, g), s.scale);
       this.accumulateDecayed(m, s.beta1, (h) => h.mul(grad, 1 - s.beta1));
@@ -364,6 +373,23 @@ export class ComposedAlgebra<P> implements Algebra<Cell<P>> {
       f.drop(kept);
       return next;
     });
+  }
+  private fusedAdam(p: Cell<P>, m: Cell<P>, v: Cell<P>, g: Cell<P>, s: AdamStep): void {
+    if (s.decay !== 0) this.update(p, (f, old) => f.mul(old, 1 - s.lr * s.decay));
+    this.scoped((f) => {
+      const grad = s.scale === 1 ? this.get(f, g) : f.mul(this.get(f, g), s.scale);
+      const cells = [p, m, v];
+      const [a, b, c] = cells.map((x) => this.alone(f, x)) as [P, P, P];
+      this.on.fused.adam!(a, b, c, grad, s).forEach((tensor, i) => {
+        cells[i]!.data.held = { tensor, holders: 1 };
+      });
+    });
+  }
+  /** A handle's tensor, for somebody who takes it: nobody else holds it. */
+  private alone(f: Scope<P>, x: Cell<P>): P {
+    const tensor = this.get(f, x);
+    if (x.data.held!.holders > 1) this.replace(x, f.keep(f.mul(tensor, 1)));
+    return x.data.held!.tensor;
   }
   /** x = decay · x + what `work` makes. */
   private accumulateDecayed(x: Cell<P>, decay: number, work: (f: Scope<P>) => P): void {

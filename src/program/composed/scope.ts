@@ -29,6 +29,12 @@ export class Scope<P> {
     if (!this.made.delete(x)) throw new Error("not a tensor of this scope");
     return x;
   }
+  /** What `work` makes of a tensor's own memory. */
+  renewed(x: P, work: (x: P) => P): P {
+    const result = work(this.keep(x));
+    this.made.add(result);
+    return result;
+  }
   /** A part whose intermediates go before this scope ends; what `work` gives belongs to this scope. */
   part(work: (part: Scope<P>) => readonly P[]): readonly P[] {
     const inner = new Scope(this.on, this.meter);
@@ -55,6 +61,8 @@ export class Scope<P> {
   }
   private with2(op: Binary, a: P, b: P | number): P {
     if (typeof b !== "number") return this.own(this.on.binary(op, a, b));
+    const kept = this.on.fused.scalar?.(b);
+    if (kept !== undefined) return this.own(this.on.binary(op, a, kept));
     const scalar = this.on.fill([], b);
     const result = this.on.binary(op, a, scalar);
     this.on.dispose(scalar);

@@ -1,5 +1,5 @@
 /** `Primitives` by TensorFlow's own operations, through the binding of @tensorflow/tfjs-node (which has more than its JavaScript). */
-import type { Binary, LoopCost, LoopWork, Primitives, RoundFormat, Unary } from "../../program/index.js";
+import type { AdamStep, Binary, LoopCost, LoopWork, Primitives, RoundFormat, Unary } from "../../program/index.js";
 import { hostLoop } from "./host-loop.js";
 
 export interface NativeTensor {
@@ -11,7 +11,7 @@ export interface NativeTensor {
 interface Attribute {
   readonly name: string;
   readonly type: number;
-  readonly value: number | boolean | string;
+  readonly value: number | boolean | string | readonly number[];
 }
 
 /** The Node-API addon of tfjs-node 4.22 (`tf.backend().binding`). */
@@ -19,6 +19,8 @@ export interface NativeBinding {
   readonly TF_ATTR_TYPE: number;
   readonly TF_ATTR_BOOL: number;
   readonly TF_ATTR_INT: number;
+  readonly TF_ATTR_SHAPE: number;
+  readonly TF_ATTR_STRING: number;
   createTensor(shape: readonly number[], dtype: number, values: Float32Array | Int32Array): number;
   deleteTensor(id: number): void;
   tensorDataSync(id: number): Float32Array | Int32Array | Uint8Array;
@@ -63,15 +65,42 @@ export class TensorflowPrimitives implements Primitives<NativeTensor> {
   constructor(private readonly binding: NativeBinding) {}
 
   readonly fused = {
-    crossEntropy: (logits: NativeTensor, targets: NativeTensor): readonly [NativeTensor, NativeTensor] => {
-      const attributes = this.typed(["T", FLOAT], ["Tlabels", INT32]);
-      const outputs = this.binding.executeOp(
-        "SparseSoftmaxCrossEntropyWithLogits",
-        attributes,
-        [logits.id, targets.id],
-        2,
-      );
-      return [outputs[0]!, outputs[1]!];
+    scalar: (value: number): NativeTensor => this.scalar(value),
+    // SparseSoftmaxCrossEntropyWithLogits takes three times as long as this.
+    rows: {
+      softmax: (x: NativeTensor): NativeTensor => this.run("Softmax", this.typed(["T", FLOAT]), [x.id]),
+      pick: (x: NativeTensor, ids: NativeTensor): NativeTensor => {
+        const column = this.reshape(ids, [x.shape[0]!, 1]);
+        const picked = this.run("GatherV2", this.gathering(FLOAT, 1), [x.id, column.id, this.constant([1], [])]);
+        this.dispose(column);
+        return picked;
+      },
+      subtractAt: (x: NativeTensor, ids: NativeTensor, values: NativeTensor): NativeTensor => {
+        const column = this.reshape(ids, [x.shape[0]!, 1]);
+        const places = this.concat([this.numbers(x.shape[0]!), column], 1);
+        const [result] = this.inPlace([x], ([variable]) => {
+          const attributes = this.typed(["T", FLOAT], ["Tindices", INT32]);
+          this.binding.executeOp("ResourceScatterNdSub", attributes, [variable!, places.id, values.id], 0);
+        });
+        this.dispose(column);
+        this.dispose(places);
+        return result!;
+      },
+    },
+    /** Adam's epsilon stands outside the correction of v here, in TensorFlow inside. */
+    adam: (
+      p: NativeTensor,
+      m: NativeTensor,
+      v: NativeTensor,
+      g: NativeTensor,
+      { lr, beta1, beta2, eps, t }: Omit<AdamStep, "decay" | "scale">,
+    ): readonly [NativeTensor, NativeTensor, NativeTensor] => {
+      const numbers = [beta1 ** t, beta2 ** t, lr, beta1, beta2, eps * Math.sqrt(1 - beta2 ** t)];
+      const scalars = numbers.map((x) => this.scalar(x).id);
+      const [p1, m1, v1] = this.inPlace([p, m, v], (variables) => {
+        this.binding.executeOp("ResourceApplyAdam", this.typed(["T", FLOAT]), [...variables, ...scalars, g.id], 0);
+      });
+      return [p1!, m1!, v1!];
     },
     sumOfSquares: (x: NativeTensor): number => {
       const half = this.run("L2Loss", this.typed(["T", FLOAT]), [x.id]);
@@ -82,6 +111,63 @@ export class TensorflowPrimitives implements Primitives<NativeTensor> {
     round: (x: NativeTensor, format: RoundFormat): NativeTensor => this.rounded(x, format),
   };
 
+  private readonly scalars = new Map<number, NativeTensor>();
+  private scalar(value: number): NativeTensor {
+    const known = this.scalars.get(value);
+    if (known !== undefined) return known;
+    // Learning rates and the like come and go.
+    if (this.scalars.size >= 256) {
+      for (const old of this.scalars.values()) this.dispose(old);
+      this.scalars.clear();
+    }
+    const made = this.create(Float32Array.of(value), [], FLOAT);
+    this.scalars.set(value, made);
+    return made;
+  }
+  private readonly columns = new Map<number, NativeTensor>();
+  /** 0, 1, … as a column of int32. */
+  private numbers(rows: number): NativeTensor {
+    const known = this.columns.get(rows);
+    if (known !== undefined) return known;
+    const made = this.ints(
+      Int32Array.from({ length: rows }, (_, i) => i),
+      [rows, 1],
+    );
+    this.columns.set(rows, made);
+    return made;
+  }
+  private readonly variables: number[] = [];
+  /**
+   * Changes tensors in their own memory, which is theirs alone: variables take it over, and give it back as new handles.
+   * (Where somebody else holds it TensorFlow copies first.)
+   */
+  private inPlace(
+    tensors: readonly NativeTensor[],
+    work: (variables: readonly number[]) => void,
+  ): readonly NativeTensor[] {
+    const attributes = this.typed(["dtype", FLOAT]);
+    const used = tensors.map((x, i) => {
+      this.variables[i] ??= this.run("VarHandleOp", this.variable(i), []).id;
+      this.binding.executeOp("AssignVariableOp", attributes, [this.variables[i]!, x.id], 0);
+      this.dispose(x);
+      return this.variables[i]!;
+    });
+    work(used);
+    const nothing = this.scalar(0).id;
+    return used.map((variable) => {
+      const result = this.run("ReadVariableOp", attributes, [variable]);
+      this.binding.executeOp("AssignVariableOp", attributes, [variable, nothing], 0);
+      return result;
+    });
+  }
+  private variable(i: number): readonly Attribute[] {
+    const { TF_ATTR_SHAPE: shape, TF_ATTR_STRING: text } = this.binding;
+    return [
+      ...this.typed(["dtype", FLOAT]),
+      { name: "shape", type: shape, value: [] },
+      { name: "shared_name", type: text, value: `llmp${i}` },
+    ];
+  }
   private typed(...types: readonly (readonly [name: string, type: number])[]): readonly Attribute[] {
     const key = types.join();
     const known = this.attributes.get(key);
@@ -212,11 +298,13 @@ export class TensorflowPrimitives implements Primitives<NativeTensor> {
     return this.run("Pad", attributes, [x.id, this.constant(around, [x.shape.length, 2])]);
   }
   gather(table: NativeTensor, ids: NativeTensor): NativeTensor {
-    const attributes = [
-      { name: "batch_dims", type: this.binding.TF_ATTR_INT, value: 0 },
-      ...this.typed(["Tparams", table.dtype], ["Tindices", INT32], ["Taxis", INT32]),
+    return this.run("GatherV2", this.gathering(table.dtype, 0), [table.id, ids.id, this.constant([0], [])]);
+  }
+  private gathering(dtype: number, batchDimensions: number): readonly Attribute[] {
+    return [
+      { name: "batch_dims", type: this.binding.TF_ATTR_INT, value: batchDimensions },
+      ...this.typed(["Tparams", dtype], ["Tindices", INT32], ["Taxis", INT32]),
     ];
-    return this.run("GatherV2", attributes, [table.id, ids.id, this.constant([0], [])]);
   }
   scatterAdd(x: NativeTensor, ids: NativeTensor, rows: number): NativeTensor {
     const attributes = this.typed(["T", FLOAT], ["Tindices", INT32], ["Tnumsegments", INT32]);
