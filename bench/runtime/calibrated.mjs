@@ -18,7 +18,7 @@ await build({
       export { objectivePrograms, sharesWeights } from "./src/program/index.ts";
       export { predictLocal } from "./src/planner/local/index.ts";
       export { calibrate, readMachine } from "./src/runtime/calibrate/index.ts";
-      export { probeGraphs } from "./src/cli/machine.ts";
+      export { calibrationProbes } from "./src/cli/machine.ts";
       export { openHere } from "./src/runtime/train/here.ts";
       export { buildGraph } from "./src/model/index.ts";
       export { specOf } from "./test/runtime/models.ts";`,
@@ -92,7 +92,7 @@ const cases = [
 ];
 
 if (process.argv.includes("--again") || m.readMachine(name) === undefined)
-  await m.calibrate(name, await m.probeGraphs());
+  await m.calibrate(name, await m.calibrationProbes());
 const machine = m.readMachine(name);
 const backend = await m.startBackend(name);
 const oneThread = (name === "wasm" || name === "cpu") && !process.argv.includes("--clock");

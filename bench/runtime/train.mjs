@@ -62,7 +62,7 @@ const times = [];
 const work = [];
 let began = performance.now();
 let cpu = process.cpuUsage();
-m.train(timed, graph, shape.sequences, shape.length, 9, (step) => {
+m.train(timed, { graph, sequences: shape.sequences, length: shape.length }, 9, (step) => {
   const used = process.cpuUsage(cpu);
   if (step > 1) {
     times.push((performance.now() - began) / 1000);

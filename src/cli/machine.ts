@@ -1,7 +1,7 @@
 /** This machine as the planner takes it, and the small models that calibration trains. */
 import { availableParallelism, totalmem } from "node:os";
-import type { ModelGraph } from "../model/graph.js";
 import type { LocalMachine } from "../planner/types.js";
+import type { Probe } from "../runtime/calibrate/index.js";
 
 /** By backend: measured figures, else those of a common machine with as many cores and as much memory as this one. */
 export async function thisMachine(): Promise<(backend: string | undefined) => LocalMachine> {
@@ -14,31 +14,72 @@ export async function thisMachine(): Promise<(backend: string | undefined) => Lo
   };
 }
 
-const probe = (name: string, hidden: number, vocab: number): string => `
-model ${name} {
-  architecture = llama
-  layers = 2
-  hidden = ${hidden}
-  heads = ${hidden / 64}
-  ffn = ${hidden * 3}
-  vocab = ${vocab}
-  context_length = 512
-}
-train ${name}_run { objective = pretrain, model = ${name}, data = nothing, batch = 1 sequences, tokens = 1M }
-`;
+/** Each has more of something than the others: products, launches, attention, a large loss, experts' loops, rounding. */
+const probes: readonly {
+  readonly model: string;
+  readonly sequences: number;
+  readonly length: number;
+  readonly compute?: string;
+}[] = [
+  {
+    model: "architecture = llama, layers = 2, hidden = 512, heads = 8, ffn = 1536, vocab = 512",
+    sequences: 1,
+    length: 256,
+  },
+  {
+    model: "architecture = llama, layers = 6, hidden = 96, heads = 4, ffn = 288, vocab = 400",
+    sequences: 2,
+    length: 64,
+  },
+  {
+    model: "architecture = gpt2, layers = 3, hidden = 128, heads = 4, ffn = 512, vocab = 600",
+    sequences: 1,
+    length: 768,
+  },
+  {
+    model: "architecture = llama, layers = 1, hidden = 128, heads = 4, ffn = 344, vocab = 12000",
+    sequences: 2,
+    length: 128,
+  },
+  {
+    model:
+      "architecture = mixtral, layers = 2, hidden = 96, heads = 4, ffn = 200, experts = 4, experts_per_token = 2, moe_ffn = 200, vocab = 500",
+    sequences: 2,
+    length: 128,
+  },
+  {
+    model: "architecture = llama, layers = 2, hidden = 192, heads = 4, ffn = 520, vocab = 1500",
+    sequences: 2,
+    length: 96,
+    compute: "bf16",
+  },
+  {
+    model: "architecture = llama, layers = 3, hidden = 160, heads = 4, ffn = 430, vocab = 3000",
+    sequences: 4,
+    length: 160,
+  },
+];
 
-/** One that its matrix products dominate, and one with more of everything else. */
-export async function probeGraphs(): Promise<readonly ModelGraph[]> {
+export async function calibrationProbes(): Promise<readonly Probe[]> {
   const { parse } = await import("../parser/index.js");
   const { check } = await import("../checker/index.js");
   const { buildModel } = await import("../model/index.js");
   const { nodeHost } = await import("./host.js");
   const text = `
 dataset nothing { source = "s3://nothing/nothing.txt", tokens = 1M }
-
-${probe("wide", 512, 8192)}${probe("narrow", 128, 512)}`;
+${probes
+  .map(
+    ({ model }, i) => `
+model m${i} {
+  ${model.replaceAll(", ", "\n  ")}
+  context_length = 1024
+}
+train t${i} { objective = pretrain, model = m${i}, data = nothing, batch = 1 sequences, tokens = 1M }`,
+  )
+  .join("\n")}
+`;
   const parsed = parse({ path: "calibrate.llmp", text });
   const { value, diagnostics } = check(parsed.value, nodeHost());
   if (value === undefined) throw new Error(diagnostics.map((d) => d.message).join("\n"));
-  return ["wide", "narrow"].map((name) => buildModel(value, name));
+  return probes.map(({ model: _, ...shape }, i) => ({ ...shape, graph: buildModel(value, `m${i}`) }));
 }

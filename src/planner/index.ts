@@ -10,7 +10,7 @@ import type { Plan } from "./plan.js";
 import type { CostModel, PlanOptions, StageContext } from "./types.js";
 
 export { canonicalJson, planHash } from "./canonical.js";
-export { uncalibrated } from "./local/index.js";
+export { ratesOf, uncalibrated } from "./local/index.js";
 export { stageFeatures } from "./search/features.js";
 
 /** An engine that only this machine has is our own runtime, with its own model; all others follow the physics of machines. */

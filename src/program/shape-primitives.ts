@@ -1,7 +1,7 @@
 /** `Primitives` on shapes alone: the bytes of a composed algebra's tensors, and its seconds by the machine's rates. */
 import type { LoopCost, LoopWork } from "./algebra.js";
 import { type Binary, broadcast, type Primitives, type Unary } from "./primitives.js";
-import { loopPasses, type Rates } from "./shapes.js";
+import { loopSeconds, type Rates } from "./shapes.js";
 
 export interface Sized {
   readonly dims: readonly number[];
@@ -95,7 +95,9 @@ export class ShapePrimitives implements Primitives<Sized> {
     const [m, k, k2, n] = [transposeA ? ac : ar, transposeA ? ar : ac, transposeB ? bc : br, transposeB ? br : bc];
     if (k !== k2) throw new Error(`[${a.dims}] · [${b.dims}]`);
     const batch = a.dims.slice(0, -2);
-    this.seconds += (2 * count(batch) * m * n * k) / this.rates.matmulFlops;
+    const { matmulFlops, attentionFlops } = this.rates;
+    this.seconds +=
+      (2 * count(batch) * m * n * k) / (batch.length === 0 ? matmulFlops : (attentionFlops ?? matmulFlops));
     return this.made([...batch, m, n], 0);
   }
   reduce(_op: "sum" | "max", x: Sized, axis: number): Sized {
@@ -147,7 +149,7 @@ export class ShapePrimitives implements Primitives<Sized> {
     _work: LoopWork,
     written: readonly number[],
   ): readonly Sized[] {
-    this.made([], loopPasses * cost.elements, cost.exponentials ?? 0);
+    this.seconds += loopSeconds(cost, this.rates);
     return [...shapes, ...written.map((i) => inputs[i]!.dims)].map((dims) => ({ dims, width: 4 }));
   }
 }

@@ -26,7 +26,15 @@ export interface Rates {
   readonly launchSeconds: number;
   /** Elements/s of exponentials and the like. */
   readonly transcendentals: number;
+  /** FLOP/s of the small products within attention; as `matmulFlops` unless given. */
+  readonly attentionFlops?: number;
+  /** Elements/s that plain JavaScript reads or writes; half of what a kernel does unless given. */
+  readonly loopElements?: number;
 }
+
+/** Seconds of `Algebra.loop`. */
+export const loopSeconds = ({ elements, exponentials = 0 }: LoopCost, r: Rates): number =>
+  r.launchSeconds + elements / (r.loopElements ?? r.elementwiseBandwidth / 8) + exponentials / r.transcendentals;
 
 const count = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 
@@ -49,8 +57,8 @@ export class ShapeAlgebra implements Algebra<Shape> {
       (4 * elements) / this.rates.elementwiseBandwidth +
       exponentials / this.rates.transcendentals;
   }
-  private multiplyAdds(n: number): void {
-    this.seconds += this.rates.launchSeconds + (2 * n) / this.rates.matmulFlops;
+  private attends(n: number): void {
+    this.seconds += this.rates.launchSeconds + (2 * n) / (this.rates.attentionFlops ?? this.rates.matmulFlops);
   }
   private like(x: Shape, passes: number, exponentials = 0): Shape {
     this.move(passes * count(x.dims), exponentials * count(x.dims));
@@ -92,7 +100,9 @@ export class ShapeAlgebra implements Algebra<Shape> {
   private product(a: Shape, b: Shape, ta: boolean, tb: boolean): readonly [number, number] {
     const [m, k] = ta ? [a.dims[1]!, a.dims[0]!] : [a.dims[0]!, a.dims[1]!];
     const n = tb ? b.dims[0]! : b.dims[1]!;
-    this.multiplyAdds(m * n * k);
+    // Both factors are packed before they are multiplied.
+    this.move(m * k + k * n);
+    this.seconds += (2 * m * n * k) / this.rates.matmulFlops;
     return [m, n];
   }
   matmul(a: Shape, b: Shape, ta: boolean, tb: boolean): Shape {
@@ -169,7 +179,7 @@ export class ShapeAlgebra implements Algebra<Shape> {
     const lse = this.make([s.batch, s.heads, s.rows]);
     this.free(this.make([attentionScratch(s.keys)]));
     const pairs = this.pairs(s);
-    this.multiplyAdds(pairs * (s.dim + s.valueDim));
+    this.attends(pairs * (s.dim + s.valueDim));
     this.move(4 * pairs, pairs);
     return { o, lse };
   }
@@ -186,7 +196,7 @@ export class ShapeAlgebra implements Algebra<Shape> {
     const result = [this.make(q.dims), this.make(k.dims), this.make(v.dims)] as const;
     this.free(this.make([attentionScratch(s.keys)]));
     const pairs = this.pairs(s);
-    this.multiplyAdds(pairs * (3 * s.dim + 2 * s.valueDim));
+    this.attends(pairs * (3 * s.dim + 2 * s.valueDim));
     this.move(6 * pairs, pairs);
     return result;
   }
@@ -209,7 +219,7 @@ export class ShapeAlgebra implements Algebra<Shape> {
     this.move(7 * count(p.dims), count(p.dims) / 2);
   }
   loop(_inputs: readonly Shape[], shapes: readonly (readonly number[])[], cost: LoopCost): readonly Shape[] {
-    this.move(loopPasses * cost.elements, cost.exponentials ?? 0);
+    this.seconds += loopSeconds(cost, this.rates);
     return shapes.map((dims) => this.make(dims));
   }
   sumOfSquares(x: Shape): number {
@@ -224,9 +234,6 @@ export class ShapeAlgebra implements Algebra<Shape> {
     return new Float32Array(count(x.dims));
   }
 }
-
-/** JavaScript moves one value while a kernel moves about this many. */
-export const loopPasses = 2;
 
 /** Floats that the attention kernel works in, besides its GEMM's fixed buffers. */
 export const attentionScratch = (keys: number): number => 2 * 64 * keys;

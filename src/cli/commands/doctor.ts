@@ -6,7 +6,7 @@ import { RunFailure } from "../../runtime/types.js";
 import { formatBytes, formatFlops, formatSeconds } from "../../units/index.js";
 import { reported } from "../failures.js";
 import { examples } from "../help.js";
-import { probeGraphs } from "../machine.js";
+import { calibrationProbes } from "../machine.js";
 import { answer, answerJson, note, usage } from "../output.js";
 
 interface Options {
@@ -49,7 +49,7 @@ async function doctor(options: Options): Promise<void> {
     const { calibrate } = await import("../../runtime/calibrate/index.js");
     const name = options.calibrate === true ? bestBackend() : options.calibrate;
     note(`measuring ${name}`);
-    await calibrate(name, await probeGraphs());
+    await calibrate(name, await calibrationProbes());
   }
   const states: State[] = [];
   for (const name of backendNames) states.push(await stateOf(name));

@@ -18,6 +18,7 @@ import {
   type ObjectiveOptions,
   objectivePrograms,
   otherState,
+  type Rates,
   runMicro,
 } from "../../program/index.js";
 import type { Candidate, LocalMachine } from "../types.js";
@@ -82,6 +83,20 @@ export function uncalibrated(backend: LocalMachine["backend"], cores: number, me
   }
 }
 
+export const ratesOf = ({
+  matmulFlops,
+  elementwiseBandwidth,
+  kernelLaunchSeconds,
+  constants,
+}: LocalMachine): Rates => ({
+  matmulFlops,
+  elementwiseBandwidth,
+  launchSeconds: kernelLaunchSeconds,
+  transcendentals: constants?.transcendentals ?? 4e8,
+  ...(constants?.attentionFlops === undefined ? {} : { attentionFlops: constants.attentionFlops }),
+  ...(constants?.loopElements === undefined ? {} : { loopElements: constants.loopElements }),
+});
+
 const none = { lr: 0, beta1: 0, beta2: 0, eps: 1, weightDecay: 0, clip: 1, t: 1, lossScale: 1 };
 
 export function predictLocal(
@@ -94,12 +109,7 @@ export function predictLocal(
   const program = objectivePrograms[objective.kind];
   const runs = [graph, ...(options.other === undefined ? [] : [options.other])].every(runsHere);
   if (program === undefined || !runs) return roughly(graph, candidate, machine);
-  const dry = dryRun(machine.backend, {
-    matmulFlops: machine.matmulFlops,
-    elementwiseBandwidth: machine.elementwiseBandwidth,
-    launchSeconds: machine.kernelLaunchSeconds,
-    transcendentals: machine.constants?.transcendentals ?? 4e8,
-  });
+  const dry = dryRun(machine.backend, ratesOf(machine));
   const { algebra } = dry;
   const numerics = numericsOf(options.compute ?? "fp32", options.recipe ?? "");
   const empty = new Float32Array(0);

@@ -4,10 +4,12 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { writeWhole } from "../../files/index.js";
-import type { ModelGraph } from "../../model/graph.js";
 import type { LocalMachine } from "../../planner/types.js";
 import { type Backend, type BackendName, cacheFolder, startBackend, wasmHeapBytes } from "../backend/index.js";
-import { fit } from "./fit.js";
+import { clockOf, secondsOf } from "./clock.js";
+import { fit, type Probe } from "./fit.js";
+
+export type { Probe } from "./fit.js";
 
 const file = (): string => join(cacheFolder(), "machine.json");
 
@@ -24,19 +26,10 @@ function readAll(): Machines {
 /** Undefined before the first `llmp doctor --calibrate`. */
 export const readMachine = (backend: BackendName): LocalMachine | undefined => readAll()[backend];
 
-/** Median seconds of one call. */
-function seconds(work: () => void): number {
-  work();
-  const times = Array.from({ length: 7 }, () => {
-    const began = performance.now();
-    work();
-    return (performance.now() - began) / 1000;
-  });
-  return times.sort((a, b) => a - b)[3]!;
-}
-
 /** Rates of single operations. */
 function rates({ algebra, name }: Backend): LocalMachine {
+  const clock = clockOf(name);
+  const seconds = (work: () => void): number => secondsOf(clock, work);
   // Activations of a small model; the plain CPU gets a sixteenth, to answer in seconds.
   const rows = name === "cpu" ? 128 : 2048;
   const x = algebra.floats(new Float32Array(rows * 384).fill(0.5), [rows, 384]);
@@ -48,24 +41,36 @@ function rates({ algebra, name }: Backend): LocalMachine {
   });
   const product = seconds(() => algebra.free(algebra.multiply(x, x)));
   const tanh = seconds(() => algebra.free(algebra.softcap(x, 1)));
+  const loop = seconds(() => {
+    const [y] = algebra.loop([x], [[rows, 384]], { elements: 2 * rows * 384 }, ([from], [to]) => {
+      for (let i = 0; i < from!.length; i++) to![i] = 2 * from![i]!;
+    });
+    algebra.free(y!);
+  });
   for (const t of [x, w, one]) algebra.free(t);
   const elements = rows * 384;
   const bandwidth = (3 * 4 * elements) / product;
+  const matmulFlops = (2 * rows * 384 * 1536) / gemm;
   return {
     backend: name,
     cores: availableParallelism(),
     memoryBytes: totalmem(),
     heapBytes: name === "wasm" ? wasmHeapBytes : Math.max(0, totalmem() - 2 ** 30),
-    matmulFlops: (2 * rows * 384 * 1536) / gemm,
+    matmulFlops,
     elementwiseBandwidth: bandwidth,
     kernelLaunchSeconds: launch / 500,
-    constants: { transcendentals: elements / Math.max(elements / 1e10, tanh - (2 * 4 * elements) / bandwidth) },
+    constants: {
+      transcendentals: elements / Math.max(elements / 1e10, tanh - (2 * 4 * elements) / bandwidth),
+      // Steps tell: fit.ts.
+      attentionFlops: matmulFlops,
+      loopElements: (2 * elements) / loop,
+    },
     calibrated: true,
   };
 }
 
-/** @param probes small models whose steps the figures must explain */
-export async function calibrate(backend: string, probes: readonly ModelGraph[]): Promise<LocalMachine> {
+/** @param probes small models, and shapes, whose steps the figures must explain */
+export async function calibrate(backend: string, probes: readonly Probe[]): Promise<LocalMachine> {
   const started = await startBackend(backend);
   const machine = fit(started, rates(started), probes);
   mkdirSync(cacheFolder(), { recursive: true });
