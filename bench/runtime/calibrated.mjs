@@ -95,7 +95,9 @@ if (process.argv.includes("--again") || m.readMachine(name) === undefined)
   await m.calibrate(name, await m.calibrationProbes());
 const machine = m.readMachine(name);
 const backend = await m.startBackend(name);
-const oneThread = (name === "wasm" || name === "cpu" || process.env.TF_NUM_INTRAOP_THREADS === "1") && !process.argv.includes("--clock");
+const oneThread =
+  (name === "wasm" || name === "cpu" || process.env.TF_NUM_INTRAOP_THREADS === "1") &&
+  !process.argv.includes("--clock");
 const median = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
 const adapterOf = (kind) => ({
   name: "a",
