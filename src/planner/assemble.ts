@@ -97,8 +97,8 @@ export function assemble({ problem, result, choice, model, seconds }: Assembly):
       seconds,
       optimal: result.complete,
       proof: result.complete
-        ? "under the cost model, every layout was evaluated or shown by a lower bound to be no better or not to fit; within a layout, checkpoint placement with mixed layer kinds or several chunks a rank is a search, not a proof"
-        : "stopped at the limit of evaluations",
+        ? "under the cost model, every layout was evaluated or shown by a lower bound to be no better or not to fit"
+        : (result.doubt ?? "not complete"),
     },
     decisions: decisions(problem, result, choice),
     alternatives: alternatives(problem, result, choice),

@@ -112,6 +112,47 @@ export interface RankLoad {
   readonly microBatchSeconds: Seconds;
 }
 
+/** Layers of one kind on a rank that are treated alike. */
+export interface HeldLayers extends Omit<RecomputeLayer, "layer"> {
+  readonly kind: string;
+  readonly count: number;
+}
+
+/** What one pipeline rank comes to with the layers that it holds. */
+export interface RankFigures {
+  readonly peakBytes: Bytes;
+  /** Forward and backward of one micro-batch, recomputation included; the backward alone, without it. */
+  readonly seconds: Seconds;
+  readonly plain: Seconds;
+  /** Of the seconds: recomputation. */
+  readonly again: Seconds;
+  /** Trainable elements; of them those that all replicas share, and those of experts. */
+  readonly trainable: number;
+  readonly dense: number;
+  readonly expert: number;
+}
+
+/** Of all ranks: the slowest one's seconds and plain backward, sums of seconds and recomputation, the most of each other figure. */
+export interface Extremes {
+  readonly slowest: Seconds;
+  readonly plain: Seconds;
+  readonly sum: Seconds;
+  readonly again: Seconds;
+  readonly trainable: number;
+  readonly dense: number;
+  readonly expert: number;
+}
+
+/** A layout as the search for the best split of layers over ranks sees it. */
+export interface SplitModel {
+  /** No rank's peak may exceed it. */
+  readonly roomBytes: Bytes;
+  /** `first`, `last`: the rank holds the embedding, the head (not among `layers`). Less of any layer is never more. */
+  readonly load: (rank: number, layers: readonly HeldLayers[], first: boolean, last: boolean) => RankFigures;
+  /** Grows with all figures but `plain`, with which it falls. Agrees with evaluate(). */
+  readonly stepSeconds: (of: Extremes) => Seconds;
+}
+
 /** Beyond these a bound need not be tight. */
 export interface BoundLimits {
   /** What the plan may use of a device's memory. */
@@ -155,6 +196,11 @@ export interface CostModel {
   ) => LayerCost;
   /** Fast: arithmetic on cached layer costs, no timeline. Must agree with memoryPlan().peak_bytes and timePlan().step_seconds. */
   readonly evaluate: (context: StageContext, candidate: Candidate) => Evaluation;
+  /** Absent: layers are split evenly by time, and other splits are not tried. */
+  readonly splitting?: (
+    context: StageContext,
+    of: Pick<Candidate, "count" | "contextLength" | "parallel" | "offload">,
+  ) => SplitModel;
   /** Never above evaluate().stepSeconds / peakBytes of any candidate with this layout, whatever its recompute and chunks. */
   readonly lowerBound: (
     context: StageContext,

@@ -1,6 +1,8 @@
 /** Full enumeration of a configuration: every layout, every split of the layers, every way of recomputing. */
+
+import type { ScheduleKind } from "../../src/checker/pipeline.js";
 import { mergeHardware } from "../../src/hardware/index.js";
-import { toChunks } from "../../src/planner/layout/index.js";
+import { spread, toChunks } from "../../src/planner/layout/index.js";
 import { everyNth, firstOfChunks, full, none, type Placement, selective } from "../../src/planner/recompute/modes.js";
 import { layouts } from "../../src/planner/search/layouts.js";
 import type { Configuration, StageProblem } from "../../src/planner/search/problem.js";
@@ -33,6 +35,19 @@ export function* compositions(total: number, parts: number): Generator<number[]>
     for (const rest of compositions(total - first, parts - 1)) yield [first, ...rest];
 }
 
+const even = (layers: number, parts: number): number[] => new Array<number>(parts).fill(layers / parts);
+
+/** Every number of layers on every rank; the chunks of one rank as even as can be, the later ones larger. */
+export function* splits(
+  layers: number,
+  pipeline: number,
+  virtual: number,
+  schedule: ScheduleKind,
+): Generator<number[]> {
+  for (const counts of compositions(layers, pipeline))
+    if (counts.every((n) => n >= virtual)) yield spread(counts, virtual, schedule);
+}
+
 /** Seconds of the fastest candidate that fits; infinite: none does. */
 export function fastest(problem: StageProblem, c: Configuration, model: CostModel): number {
   const { context } = c;
@@ -56,9 +71,9 @@ export function fastest(problem: StageProblem, c: Configuration, model: CostMode
   if (can.recompute.includes("every")) for (let n = 2; n <= layers; n++) uniform.push(everyNth(graph, n));
   let best = Number.POSITIVE_INFINITY;
   for (const parallel of layouts(space)) {
-    const parts = parallel.pipeline * parallel.virtual;
-    const splits = can.unevenPipeline ? compositions(layers, parts) : [new Array<number>(parts).fill(layers / parts)];
-    for (const sizes of splits) {
+    const { pipeline, virtual, schedule } = parallel;
+    const parts = pipeline * virtual;
+    for (const sizes of can.unevenPipeline ? splits(layers, pipeline, virtual, schedule) : [even(layers, parts)]) {
       const chunks = toChunks(sizes, parallel.pipeline, parallel.schedule);
       const ways = [...uniform];
       if (can.recompute.includes("block")) for (let n = 1; n < layers; n++) ways.push(firstOfChunks(graph, chunks, n));

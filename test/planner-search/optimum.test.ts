@@ -48,6 +48,7 @@ it("one machine, one engine, worlds in which other things win: 200 problems", ()
     const told = [...result.reasons.values()].reduce((a, b) => a + b, 0);
     expect(result.evaluated + told, `seed ${seed}`).toBe(result.considered);
     expect(same(found, best), `seed ${seed}: found ${found}, best ${best}`).toBe(true);
+    expect(result.complete, `seed ${seed}: ${result.doubt}`).toBe(true);
   }
   // The generator must not be so hard, or so easy, that the test says nothing.
   expect(feasible).toBeGreaterThan(100);

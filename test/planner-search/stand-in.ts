@@ -3,9 +3,19 @@ import { check, type Pipeline } from "../../src/checker/index.js";
 import { bundledHardware } from "../../src/hardware/index.js";
 import type { LayerKind, ModelGraph } from "../../src/model/graph.js";
 import { parse } from "../../src/parser/index.js";
+import { noRanks, withRank } from "../../src/planner/extremes.js";
 import { scheduleTraits } from "../../src/planner/schedule/index.js";
 import type { BuildModel } from "../../src/planner/search/problem.js";
-import type { Candidate, CostModel, LayerCost, RankLoad, StageContext } from "../../src/planner/types.js";
+import type {
+  Candidate,
+  CostModel,
+  Extremes,
+  HeldLayers,
+  LayerCost,
+  RankFigures,
+  RankLoad,
+  StageContext,
+} from "../../src/planner/types.js";
 
 export const hardware = bundledHardware();
 
@@ -162,55 +172,91 @@ export function standIn(world: World = plainWorld): CostModel {
     const passes = p.shard === "zero3" || p.shard === "hsdp" ? 3 : 2;
     return (elements * 2 * passes) / Math.max(bandwidth, 1e9) + world.latency * n;
   };
-  const loads = (context: StageContext, c: Candidate): { ranks: RankLoad[]; elements: number } => {
+  type Of = Pick<Candidate, "count" | "contextLength" | "parallel">;
+  const load = (
+    context: StageContext,
+    c: Of,
+    rank: number,
+    layers: readonly Pick<HeldLayers, "kind" | "mode" | "ops" | "count">[],
+  ): RankFigures => {
     const p = c.parallel;
-    let elements = 0;
-    const ranks = Array.from({ length: p.pipeline }, (_, rank) => {
-      let bytes = 0;
-      let own = 0;
-      let seconds = 0;
-      let kept = 0;
-      let extra = 0;
-      for (const chunk of c.chunks.filter((x) => x.rank === rank)) {
-        for (let i = chunk.first; i <= chunk.last; i++) {
-          const cost = layerCost(context, context.policy.stack[i]!, c);
-          const r = c.recompute[i]!;
-          own += cost.parameters[0];
-          seconds += cost.forwardSeconds + cost.backwardSeconds + cost.forwardCommSeconds + cost.backwardCommSeconds;
-          let saved = cost.savedBytes;
-          if (r.mode === "full") {
-            saved = cost.inputBytes;
-            seconds += cost.forwardSeconds + cost.forwardCommSeconds;
-          } else if (r.mode === "ops") {
-            for (const o of cost.ops.filter((x) => r.ops.includes(x.id))) {
-              saved -= o.savedBytes;
-              seconds += o.forwardSeconds;
-            }
-          }
-          kept += saved;
-          extra = Math.max(extra, cost.savedBytes - saved);
+    let own = 0;
+    let seconds = 0;
+    let plain = 0;
+    let kept = 0;
+    let extra = 0;
+    for (const { kind, mode, ops, count } of layers) {
+      const cost = layerCost(context, kind, c);
+      own += count * cost.parameters[0];
+      let one = cost.forwardSeconds + cost.backwardSeconds + cost.forwardCommSeconds + cost.backwardCommSeconds;
+      let saved = cost.savedBytes;
+      if (mode === "full") {
+        saved = cost.inputBytes;
+        one += cost.forwardSeconds + cost.forwardCommSeconds;
+      } else if (mode === "ops") {
+        for (const o of cost.ops.filter((x) => ops.includes(x.id))) {
+          saved -= o.savedBytes;
+          one += o.forwardSeconds;
         }
       }
-      const held = scheduleTraits(p.schedule).inFlight(rank, p.pipeline, p.virtual, p.accumulation) / p.virtual;
-      bytes = states(p, own) + kept * held + extra;
-      elements = Math.max(elements, own);
-      return { peakBytes: bytes, microBatchSeconds: seconds };
-    });
-    return { ranks, elements };
+      seconds += count * one;
+      plain += count * cost.backwardSeconds;
+      kept += count * saved;
+      extra = Math.max(extra, cost.savedBytes - saved);
+    }
+    const held = scheduleTraits(p.schedule).inFlight(rank, p.pipeline, p.virtual, p.accumulation) / p.virtual;
+    const peakBytes = states(p, own) + kept * held + extra;
+    return { peakBytes, seconds, plain, again: 0, trainable: own, dense: own, expert: 0 };
   };
+  const figures = (context: StageContext, c: Candidate): RankFigures[] =>
+    Array.from({ length: c.parallel.pipeline }, (_, rank) =>
+      load(
+        context,
+        c,
+        rank,
+        c.chunks
+          .filter((x) => x.rank === rank)
+          .flatMap((x) =>
+            Array.from({ length: x.last - x.first + 1 }, (_, i) => {
+              const { mode, ops } = c.recompute[x.first + i]!;
+              return { kind: context.policy.stack[x.first + i]!, mode, ops, count: 1 };
+            }),
+          ),
+      ),
+    );
+  const loads = (context: StageContext, c: Candidate): { ranks: RankLoad[] } => ({
+    ranks: figures(context, c).map((r) => ({ peakBytes: r.peakBytes, microBatchSeconds: r.seconds })),
+  });
+  const seconds = (context: StageContext, c: Of, x: Extremes): number => {
+    const p = c.parallel;
+    const bubble = ((p.pipeline - 1) / p.virtual) * (x.sum / p.pipeline);
+    const hops = p.pipeline > 1 ? world.latency * p.accumulation * p.virtual : 0;
+    return x.slowest * p.accumulation + bubble + hops + gradientSeconds(context, p, c.count, x.trainable);
+  };
+  const capacityOf = (context: StageContext): number =>
+    context.instance.acceleratorMemoryBytes ?? context.accelerator.memoryBytes;
   return {
     layerCost,
     evaluate: (context, c) => {
-      const p = c.parallel;
-      const { ranks, elements } = loads(context, c);
-      const slowest = Math.max(...ranks.map((r) => r.microBatchSeconds));
-      const mean = ranks.reduce((s, r) => s + r.microBatchSeconds, 0) / ranks.length;
-      const bubble = ((p.pipeline - 1) / p.virtual) * mean;
-      const hops = p.pipeline > 1 ? world.latency * p.accumulation * p.virtual : 0;
-      const stepSeconds = slowest * p.accumulation + bubble + hops + gradientSeconds(context, p, c.count, elements);
-      const peakBytes = Math.max(...ranks.map((r) => r.peakBytes));
-      const capacity = context.instance.acceleratorMemoryBytes ?? context.accelerator.memoryBytes;
-      return { fits: peakBytes <= capacity, peakBytes, stepSeconds, ranks };
+      const all = figures(context, c);
+      const stepSeconds = seconds(context, c, all.reduce(withRank, noRanks));
+      const peakBytes = Math.max(...all.map((r) => r.peakBytes));
+      const ranks = all.map((r) => ({ peakBytes: r.peakBytes, microBatchSeconds: r.seconds }));
+      return { fits: peakBytes <= capacityOf(context), peakBytes, stepSeconds, ranks };
+    },
+    splitting: (context, of) => {
+      const { stack } = context.policy;
+      const edge = (kind: string) => ({ kind, mode: "none" as const, ops: [], count: 1 });
+      return {
+        roomBytes: capacityOf(context),
+        load: (rank, layers, first, last) =>
+          load(context, of, rank, [
+            ...(first ? [edge(stack[0]!)] : []),
+            ...layers,
+            ...(last ? [edge(stack.at(-1)!)] : []),
+          ]),
+        stepSeconds: (x) => seconds(context, of, x),
+      };
     },
     lowerBound: (context, partial) => {
       const p = partial.parallel;

@@ -17,8 +17,7 @@ export interface SplitInput {
 
 /**
  * Splits the stack into chunks so that the slowest rank is as fast as can be, embedding and head counted. Ties give the
- * later ranks more, since earlier ones hold more micro-batches. Exact for one chunk a rank; with several, exact in the
- * number of (equal) layers of each rank.
+ * later ranks more, since earlier ones hold more micro-batches. A first guess where memory is short, and where layers differ.
  */
 export function splitStack(input: SplitInput): Chunks {
   const { seconds, pipeline, virtual, schedule, even } = input;
@@ -113,14 +112,22 @@ function balanceInterleaved(
     load[least]! += mean;
     count[least]!++;
   }
-  const sizes = new Array<number>(pipeline * virtual).fill(0);
-  for (let r = 0; r < pipeline; r++) {
-    const own = sizes.map((_, c) => c).filter((c) => rankOf(c, pipeline) === r);
-    const each = Math.floor(count[r]! / virtual);
-    const extra = count[r]! - each * virtual;
-    own.forEach((c, i) => {
-      sizes[c] = each + (i >= virtual - extra ? 1 : 0);
-    });
-  }
-  return sizes;
+  return spread(count, virtual, schedule);
 }
+
+/** Layers of each rank → layers of each chunk: as even as can be, the later ones larger. Uneven chunks of a rank would stall its neighbours. */
+export function spread(counts: readonly number[], virtual: number, schedule: ScheduleKind): number[] {
+  const pipeline = counts.length;
+  const { rankOf } = scheduleTraits(schedule);
+  const seen = new Array<number>(pipeline).fill(0);
+  return Array.from({ length: pipeline * virtual }, (_, c) => {
+    const rank = rankOf(c, pipeline);
+    const i = seen[rank]!;
+    seen[rank] = i + 1;
+    return chunkSize(counts[rank]!, virtual, i);
+  });
+}
+
+/** Layers of a rank's i-th chunk. */
+export const chunkSize = (layers: number, virtual: number, i: number): number =>
+  Math.floor(layers / virtual) + (i >= virtual - (layers % virtual) ? 1 : 0);

@@ -1,3 +1,3 @@
-export { type Chunks, evenChunks, type SplitInput, splitStack, toChunks } from "./chunks.js";
+export { type Chunks, chunkSize, evenChunks, type SplitInput, splitStack, spread, toChunks } from "./chunks.js";
 export { meshOf } from "./mesh.js";
 export { statePlacements, tensorPlacements } from "./tensors.js";

@@ -9,6 +9,8 @@ export interface Family {
   readonly size: (chunks: Chunks) => number;
   /** The k-th member, k from 0. */
   readonly member: (k: number, chunks: Chunks) => Placement;
+  /** The same for any split: `first` so many layers of each chunk are recomputed. Absent: it is the same in all. */
+  readonly first?: (k: number) => number;
 }
 
 /** Placements that do not depend on the layout are made once for a model. */
@@ -63,6 +65,7 @@ export function families(
       name: "block",
       size: (chunks) => Math.max(0, most(chunks) - 1),
       member: (k, chunks) => firstOfChunks(graph, chunks, k + 1),
+      first: (k) => k + 1,
     });
   }
   if (offers("full"))

@@ -1,14 +1,15 @@
 /** Given the degrees: the best split of layers over ranks and the least recomputation that fits. */
 import type { Seconds } from "../../units/index.js";
-import { type Chunks, splitStack, toChunks } from "../layout/chunks.js";
+import { type Chunks, splitStack } from "../layout/chunks.js";
 import type { ParallelPlan } from "../plan.js";
-import { offloaded, type Placement } from "../recompute/modes.js";
+import { full, none, offloaded, type Placement } from "../recompute/modes.js";
 import { hostBandwidth } from "../recompute/options.js";
 import { type Family, families } from "../recompute/ways.js";
-import type { Candidate, Evaluation } from "../types.js";
-import { type Frame, fits, roomOf } from "./frame.js";
+import type { Candidate, Evaluation, SplitModel } from "../types.js";
+import { type Frame, fits } from "./frame.js";
 import { placeLayers } from "./placement.js";
 import { allowed } from "./space.js";
+import { bestSplit, canHold, type Treatment } from "./split.js";
 
 export interface Solved {
   readonly candidate: Candidate;
@@ -21,6 +22,8 @@ export interface InnerResult {
   /** Smallest peak seen, where nothing fits. */
   readonly smallest?: Solved;
   readonly evaluated: number;
+  /** Where something is not proven: nothing that was missed is faster than this. */
+  readonly floor?: Seconds;
 }
 
 /** How many ways of recomputing and offloading a layout with so many chunks stands for. */
@@ -55,12 +58,14 @@ export function solveLayout(frame: Frame, parallel: ParallelPlan, limit: Seconds
   const setting = context.stage.recompute.value;
   const wanted = setting.kind === "fixed" ? [setting.value] : setting.kind === "choice" ? setting.options : undefined;
   const ways = families(context.policy, context.engine.can.recompute, wanted);
+  const perLayer = wanted === undefined && context.engine.can.recompute.includes("perLayer");
   const balanced = chunksFor(frame, parallel);
-  const canShift = context.engine.can.unevenPipeline && parallel.pipeline > 1;
+  const splits = context.engine.can.unevenPipeline && parallel.pipeline > 1;
   let evaluated = 0;
   let best: Solved | undefined;
   let smallest: Solved | undefined;
   let bound = limit;
+  let floor: Seconds | undefined;
   for (const offload of offloadsOf(frame)) {
     const moves = offload === "activations" || offload === "both";
     const look = (placement: Placement, chunks: Chunks, asIs = false): Solved => {
@@ -85,27 +90,19 @@ export function solveLayout(frame: Frame, parallel: ParallelPlan, limit: Seconds
         smallest = solved;
       return solved;
     };
-    /** With the balanced split, else with layers moved away from the ranks that are too full. */
-    const attempt = (family: Family, k: number, shift = true): Attempt => {
-      const first = look(family.member(k, balanced), balanced);
-      if (fits(frame, first.evaluation)) return { solved: first, fits: true, shifted: false };
-      if (!shift || !canShift || first.evaluation.stepSeconds >= bound)
-        return { solved: first, fits: false, shifted: false };
-      const moved = shiftLayers(
-        frame,
-        parallel,
-        first,
-        (chunks) => look(family.member(k, chunks), chunks),
-        () => bound,
-      );
-      return moved === undefined
-        ? { solved: first, fits: false, shifted: false }
-        : { solved: moved, fits: true, shifted: true };
-    };
-    searchFamilies(ways, balanced, attempt, () => bound);
-    if (wanted === undefined && context.engine.can.recompute.includes("perLayer")) {
+    const { count, contextLength } = frame;
+    const splitting = splits ? model.splitting?.(context, { count, contextLength, parallel, offload }) : undefined;
+    if (splitting !== undefined) {
+      const treated = (placement: Placement): Placement => (moves ? offloaded(context.policy, placement) : placement);
+      const doubt = searchSplits(frame, parallel, splitting, ways, balanced, look, treated, () => bound);
+      if (doubt !== undefined) floor = Math.min(floor ?? doubt, doubt);
+    } else {
+      const attempt = (family: Family, k: number): Solved => look(family.member(k, balanced), balanced);
+      searchFamilies(frame, ways, balanced, attempt, () => bound);
+    }
+    if (perLayer) {
       const kept = look(ways[0]!.member(0, balanced), balanced, true);
-      if (!fits(frame, kept.evaluation) && kept.evaluation.stepSeconds < bound)
+      if (!fits(frame, kept.evaluation) && kept.evaluation.stepSeconds < bound) {
         placeLayers(
           frame,
           parallel,
@@ -114,116 +111,120 @@ export function solveLayout(frame: Frame, parallel: ParallelPlan, limit: Seconds
           (placement) => look(placement, balanced, true).evaluation,
           moves ? { hostBandwidth } : {},
         );
+        // Uneven ranks with mixed layers are not tried together.
+        if (parallel.pipeline > 1) floor = Math.min(floor ?? bound, kept.evaluation.stepSeconds);
+      }
     }
   }
   return {
     ...(best === undefined ? {} : { best }),
     ...(smallest === undefined ? {} : { smallest }),
     evaluated,
+    ...(floor === undefined || floor >= bound ? {} : { floor }),
   };
 }
 
-interface Attempt {
-  readonly solved: Solved;
-  readonly fits: boolean;
-  /** Only after layers were moved: slower than the balanced split. */
-  readonly shifted: boolean;
-}
-
 /**
- * In each family memory falls and time grows with the member's number: the first that fits is its fastest. Where the first
- * fits only with an unbalanced split, members after it may still be faster, up to the first that fits balanced.
+ * With the only split that there is. In each family memory falls and time grows with the member's number: the first that
+ * fits is its fastest.
  */
 function searchFamilies(
+  frame: Frame,
   ways: readonly Family[],
   chunks: Chunks,
-  attempt: (family: Family, k: number, shift?: boolean) => Attempt,
+  attempt: (family: Family, k: number) => Solved,
   bound: () => Seconds,
 ): void {
   for (const family of ways) {
     const size = family.size(chunks);
     if (size === 0) continue;
+    const first = attempt(family, 0).evaluation;
+    if (fits(frame, first)) {
+      // Nothing is faster than keeping everything.
+      if (family.name === "none") return;
+      continue;
+    }
     if (family.name === "none") {
-      // Keeping everything on balanced ranks is fastest of all; nothing needs less memory than keeping only layers' inputs.
-      const plain = attempt(family, 0, false);
-      if (plain.fits || plain.solved.evaluation.stepSeconds >= bound()) return;
+      if (first.stepSeconds >= bound()) return;
+      // Nothing needs less memory than keeping only layers' inputs.
       const frugal = ways.at(-1)!;
-      if (frugal.name === "full" && !attempt(frugal, 0).fits) return;
+      if (frugal.name === "full" && !fits(frame, attempt(frugal, 0).evaluation)) return;
     }
-    const first = attempt(family, 0);
-    if (first.fits && !first.shifted) continue;
-    if (size === 1) continue;
-    let low = first.fits ? -1 : 0;
-    if (!first.fits) {
-      const last = attempt(family, size - 1);
-      if (!last.fits) continue;
-      let high = size - 1;
-      while (high - low > 1) {
-        const middle = (low + high) >> 1;
-        if (attempt(family, middle).fits) high = middle;
-        else low = middle;
-      }
-    }
-    for (let k = low + 1; k < size; k++) {
-      const here = attempt(family, k);
-      if ((here.fits && !here.shifted) || here.solved.evaluation.stepSeconds >= bound()) break;
+    if (size === 1 || !fits(frame, attempt(family, size - 1).evaluation)) continue;
+    let low = 0;
+    let high = size - 1;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (fits(frame, attempt(family, middle).evaluation)) high = middle;
+      else low = middle;
     }
   }
 }
 
 /**
- * Takes layers from ranks that do not fit and gives each to the rank that is least loaded among those with room. For equal
- * layers this is the split with the fastest slowest rank under the memory of each (water-filling from the balanced split).
+ * Over all splits of the layers. In each family the first member that can be held is not always its fastest, since more
+ * recomputation lets ranks be more even: members are tried until one would not be faster even without regard to memory.
+ * Gives a step time below which it is not proven that there is nothing.
  */
-function shiftLayers(
+function searchSplits(
   frame: Frame,
   parallel: ParallelPlan,
-  start: Solved,
-  look: (chunks: Chunks) => Solved,
+  splitting: SplitModel,
+  ways: readonly Family[],
+  balanced: Chunks,
+  look: (placement: Placement, chunks: Chunks) => Solved,
+  treated: (placement: Placement) => Placement,
   bound: () => Seconds,
-): Solved | undefined {
-  if (start.evaluation.ranks === undefined) return undefined;
-  const layers = frame.context.policy.stack.length - 2;
-  const sizes = start.candidate.chunks.map((c) => Math.min(c.last, layers) - Math.max(c.first, 1) + 1);
-  const ranks = start.candidate.chunks.map((c) => c.rank);
-  const over = (s: Solved, rank: number): boolean => s.evaluation.ranks![rank]!.peakBytes > roomOf(frame, s.evaluation);
-  const full = new Set<number>();
-  let now = start;
-  const chunkOf = (rank: number, largest: boolean): number => {
-    let pick = -1;
-    for (const [c, r] of ranks.entries()) {
-      if (r !== rank) continue;
-      if (pick < 0 || (largest ? sizes[c]! >= sizes[pick]! : sizes[c]! <= sizes[pick]!)) pick = c;
-    }
-    return pick;
+): Seconds | undefined {
+  const { stack } = frame.context.policy;
+  const layers = stack.length - 2;
+  const everything = treated(full(frame.context.policy));
+  const free = { ...splitting, roomBytes: Number.POSITIVE_INFINITY };
+  let floor: Seconds | undefined;
+  let found = false;
+  const treatmentOf = (family: Family, k: number): Treatment => {
+    const first = family.first?.(k);
+    if (first === undefined) return { stack, layers: treated(family.member(k, balanced)) };
+    return { stack, layers: treated(none(frame.context.policy)), first: { count: first, layers: everything } };
   };
-  for (let moves = 0; moves < layers * parallel.pipeline; moves++) {
-    const all = now.evaluation.ranks!;
-    const giver = all.findIndex((_, rank) => over(now, rank));
-    if (giver < 0) return fits(frame, now.evaluation) ? now : undefined;
-    full.add(giver);
-    const from = chunkOf(giver, true);
-    if (sizes[from]! <= 1) return undefined;
-    let taker = -1;
-    for (const [rank, load] of all.entries()) {
-      if (full.has(rank) || over(now, rank)) continue;
-      if (taker < 0 || load.microBatchSeconds <= all[taker]!.microBatchSeconds) taker = rank;
+  for (const family of ways) {
+    // Blocks of recomputed layers may be as long as the longest chunk of any split.
+    const size = family.first === undefined ? family.size(balanced) : layers - parallel.pipeline * parallel.virtual;
+    const held = (k: number): boolean => canHold(splitting, parallel, treatmentOf(family, k), frame.capacity, bound());
+    for (let k = firstHeld(size, held); k < size; k++) {
+      const treatment = treatmentOf(family, k);
+      const result = bestSplit(splitting, parallel, treatment, frame.capacity, bound());
+      if (result.chunks !== undefined) {
+        found = true;
+        look(family.member(k, result.chunks), result.chunks);
+      }
+      if (result.floor !== undefined) {
+        look(family.member(k, balanced), balanced);
+        if (result.floor < bound() * (1 - 1e-9)) floor = Math.min(floor ?? result.floor, result.floor);
+      }
+      if (size === 1) break;
+      const freely = bestSplit(free, parallel, treatment, Number.POSITIVE_INFINITY, bound());
+      if (freely.chunks === undefined && freely.floor === undefined) break;
     }
-    if (taker < 0) return undefined;
-    const to = chunkOf(taker, false);
-    sizes[from]!--;
-    sizes[to]!++;
-    const next = look(toChunks(sizes, parallel.pipeline, parallel.schedule));
-    if (over(next, taker)) {
-      full.add(taker);
-      sizes[from]!++;
-      sizes[to]!--;
-      continue;
-    }
-    now = next;
-    if (now.evaluation.stepSeconds >= bound() && !fits(frame, now.evaluation)) return undefined;
   }
-  return undefined;
+  if (!found) {
+    const frugal = ways.at(-1)!;
+    look(frugal.member(Math.max(0, frugal.size(balanced) - 1), balanced), balanced);
+  }
+  return floor;
+}
+
+/** The first number from which on it holds; `size`: none. */
+function firstHeld(size: number, holds: (k: number) => boolean): number {
+  if (size <= 1) return 0;
+  let low = -1;
+  let high = size;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
 }
 
 /** Splits do not depend on sharding: many layouts of one configuration share them. */

@@ -41,6 +41,8 @@ export interface SearchResult {
   readonly pruned: number;
   readonly reasons: ReadonlyMap<string, number>;
   readonly complete: boolean;
+  /** Why it is not complete. */
+  readonly doubt?: string;
   readonly axes: (of: Configuration) => readonly AxisRecord[];
 }
 
@@ -116,6 +118,9 @@ class State {
   private readonly foundBy = new Map<Configuration, readonly Found[]>();
   private smallest: Found | undefined;
   private stopped = false;
+  /** Work below which layouts of the configurations that compete were not searched to the end. */
+  private doubts: Seconds[] = [];
+  private unproven = false;
   private least: { readonly peak: Bytes; readonly rival: Rival; readonly group: LayoutGroup } | undefined;
 
   constructor(
@@ -155,6 +160,9 @@ class State {
       } else this.solve(rival, only(node.group!), node.ways, stepSeconds, found);
     }
     const [best] = found;
+    const limit = best === undefined ? Number.POSITIVE_INFINITY : workOf(best) * (1 - 1e-9);
+    if (this.doubts.some((work) => work < limit)) this.unproven = true;
+    this.doubts = [];
     for (const c of group) this.foundBy.set(c, found);
     if (best !== undefined) this.keep(best);
   }
@@ -288,6 +296,7 @@ class State {
     // Offload and uneven splits may try more than the ways to recompute.
     this.considered += Math.max(0, inner.evaluated - ways);
     if (inner.evaluated < ways) this.count("more recomputation than needed", ways - inner.evaluated);
+    if (inner.floor !== undefined) this.doubts.push(inner.floor * rival.c.steps);
     if (inner.best !== undefined) {
       insert(found, { ...inner.best, configuration: rival.c });
       rival.axes.fast(parallel, inner.best.evaluation.stepSeconds);
@@ -345,7 +354,15 @@ class State {
       evaluated: this.evaluated,
       pruned: this.considered - this.evaluated,
       reasons: this.reasons,
-      complete: !this.stopped,
+      complete: !this.stopped && !this.unproven,
+      ...(this.stopped
+        ? { doubt: "stopped at the limit of evaluations" }
+        : this.unproven
+          ? {
+              doubt:
+                "with several chunks a rank, splits of layers that are not treated alike were searched, not proven",
+            }
+          : {}),
       axes: (of) => this.axesBy.get(of)?.all() ?? [],
     };
   }

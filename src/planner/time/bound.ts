@@ -503,7 +503,7 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
   const p = job.layout.pipeline;
   const whole = stackSeconds(job, freedom);
   let bubble = Number.POSITIVE_INFINITY;
-  for (const s of schedules) bubble = Math.min(bubble, bubbleSeconds(job, whole, s));
+  for (const s of schedules) bubble = Math.min(bubble, bubbleSeconds(job, whole, 0, s));
   const beside = bubble + fixedSeconds(job);
   const passes = slack * passSeconds(job);
   const floor = whole / p;

@@ -6,7 +6,7 @@ import { type ObjectiveGraph, objectiveGraph } from "../../model/index.js";
 import { sharesWeights } from "../../program/index.js";
 import { elementBytes } from "../bytes.js";
 import type { RecomputeLayer } from "../plan.js";
-import type { Candidate, StageContext } from "../types.js";
+import type { Candidate, HeldLayers, StageContext } from "../types.js";
 import {
   type Job,
   type JobPhase,
@@ -148,7 +148,7 @@ const statesOf = (context: StageContext): number => optimizerStates[context.stag
 const profiles = new WeakMap<Candidate["recompute"], WeakMap<Candidate["chunks"], readonly RankProfile[]>>();
 
 /** One layer of the stack under its recomputation. */
-export function treatedAs(shape: ModelShape, kind: string, layer: RecomputeLayer): Part {
+export function treatedAs(shape: ModelShape, kind: string, layer: Omit<RecomputeLayer, "layer">): Part {
   const attention = shape.kinds[kind]!.attention?.op;
   const selective = layer.mode === "ops" && layer.ops.length === 1 && layer.ops[0] === attention;
   return {
@@ -254,3 +254,30 @@ const nothing: Job["ranks"] = [];
 /** Without layers placed: for costs of single layers and for bounds. */
 export const jobOfDegrees = (context: StageContext, p: Candidate["parallel"], length: number): Job =>
   makeJob(context, p, length, p.data * p.tensor * p.pipeline * p.context, nothing, "none");
+
+/** Whose ranks are filled in by the caller. */
+export function jobOfRanks(
+  context: StageContext,
+  of: Pick<Candidate, "count" | "contextLength" | "parallel" | "offload">,
+  ranks: RankProfile[],
+): Job {
+  const { instance } = context;
+  return makeJob(context, of.parallel, of.contextLength, of.count * instance.accelerators, ranks, of.offload);
+}
+
+export function profileOf(
+  context: StageContext,
+  layers: readonly HeldLayers[],
+  first: boolean,
+  last: boolean,
+): RankProfile {
+  const { stack } = context.policy;
+  const shape = shapeOfGraph(context.policy);
+  const edge = (kind: string): Part => ({ kind, mode: "none", ops: [], offloaded: false, count: 1 });
+  const parts = layers.map((l): Part => ({ ...treatedAs(shape, l.kind, l), count: l.count }));
+  return {
+    parts: [...(first ? [edge(stack[0]!)] : []), ...parts, ...(last ? [edge(stack.at(-1)!)] : [])],
+    first,
+    last,
+  };
+}

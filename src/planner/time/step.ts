@@ -1,6 +1,8 @@
 /** Seconds of one optimizer step: micro-batches through the pipeline, gathers, reduction, update. */
 
+import { noRanks, withRank } from "../extremes.js";
 import { hostBandwidth } from "../recompute/options.js";
+import type { Extremes, RankFigures } from "../types.js";
 import { allReduceSeconds, type Group, gatherSeconds, groupOf, sendSeconds } from "./collectives.js";
 import { gatherGroup, gatherTraffic, isSharded, underGather } from "./gather.js";
 import { type Job, layerNumbers, type Part, tiedElements } from "./job.js";
@@ -106,10 +108,19 @@ export function rankTime(job: Job, rank: number): RankTime {
   return { forward, backward, comm, recompute, plain, parameters, trainable, expert };
 }
 
-/** Idle time while a pipeline fills and drains, and transfers that nothing hides. `sum`: one micro-batch on all ranks. */
+/** Share of 1F1B's bubble that stays where weight gradients fill it (see `bubbleSeconds`). */
+const unfilled: Readonly<Record<string, number>> = { zero_bubble: 1 / 3, dualpipe: 1 / 3 };
+
+/**
+ * Idle time while a pipeline fills and drains, and transfers that nothing hides. `sum`, `again`: seconds of one micro-batch on
+ * all ranks, and of its recomputation. GPipe and 1F1B wait (p − 1)(F + B), interleaving a v-th of it (Narayanan et al. 2021);
+ * ZB-H1 (p − 1)(F + B − 2W) (Qi et al. 2024), DualPipeV (p − 1)(F&B + B − 3W) of half a rank's layers (DeepSeek-AI 2025):
+ * with weight gradients W half of a backward twice as long as the forward, both a third, but nothing fills recomputation.
+ */
 export function bubbleSeconds(
   job: Job,
   sum: number,
+  again: number,
   way: { readonly schedule: string; readonly virtual: number } = job.layout,
 ): number {
   const { rates, layout, shape } = job;
@@ -121,10 +132,11 @@ export function bubbleSeconds(
   const hop =
     sendSeconds(rates, (2 * tokens * blockHidden(shape)) / spread, layout.tensor * layout.context * layout.data) *
     rates.factor;
-  const filled = way.schedule === "zero_bubble" ? 0.4 : way.schedule === "dualpipe" ? 0.25 : 1;
-  const v = way.schedule === "gpipe" ? 1 : Math.max(1, way.virtual);
+  const v = Math.max(1, way.virtual);
+  const left = unfilled[way.schedule];
+  const idle = left === undefined ? sum / v : left * sum + (1 - left) * again;
   const exposed = (rates.constants["pipeline.hop"] ?? 0.6) * (1 - rates.stack.overlap.pipeline);
-  return (filled * (p - 1) * (sum / p)) / v + 2 * (p - 1) * hop + 2 * m * v * hop * exposed;
+  return ((p - 1) * idle) / p + 2 * (p - 1) * v * hop + 2 * m * v * hop * exposed;
 }
 
 const blockHidden = (shape: ModelShape): number => shape.kinds[shape.stack[1]!]!.hidden;
@@ -137,44 +149,59 @@ export const fixedSeconds = ({ rates, devices }: Job): number =>
 export const raggedness = ({ rates, devices }: Job): number =>
   1 + (rates.constants.ragged ?? 0.004) * Math.log2(Math.max(1, devices / rates.machine.perNode));
 
-export function stepTime(job: Job): StepTime {
-  const { layout } = job;
-  const p = layout.pipeline;
-  const m = layout.accumulation;
-  let slowest = 0;
-  let sum = 0;
-  let worst = 0;
-  const ranks: RankTime[] = [];
-  for (let r = 0; r < p; r++) {
-    const t = rankTime(job, r);
-    ranks.push(t);
-    const one = t.forward + t.backward;
-    sum += one;
-    if (one > slowest) {
-      slowest = one;
-      worst = r;
-    }
-  }
-  const at = ranks[worst]!;
-  const bubble = bubbleSeconds(job, sum);
-  const { seconds: data, tail } = dataSeconds(job, ranks, at.plain);
-  const optimizer = optimizerSeconds(job, ranks);
+/** What a step is made of, from the extremes over ranks. */
+export function stepParts(job: Job, x: Extremes) {
+  const m = job.layout.accumulation;
+  const bubble = bubbleSeconds(job, x.sum, x.again);
+  const { seconds: data, tail } = dataSeconds(job, [{ trainable: x.dense + x.expert, expert: x.expert }], x.plain);
+  const optimizer = optimizerSeconds(job, [x]);
   const passes = passSeconds(job);
   const fixed = fixedSeconds(job);
   const ragged = raggedness(job);
   return {
-    seconds: ragged * (m * slowest + bubble + data + tail + optimizer + fixed) + passes,
-    ranks,
-    compute: ragged * m * (slowest - at.comm - at.recompute),
-    comm: ragged * m * at.comm,
-    recompute: ragged * m * at.recompute,
+    seconds: ragged * (m * x.slowest + bubble + data + tail + optimizer + fixed) + passes,
     bubble: ragged * bubble,
     data: ragged * (data + tail),
     optimizer: ragged * optimizer,
     passes,
     fixed: ragged * fixed,
+    ragged,
   };
 }
+
+export function stepTime(job: Job): StepTime {
+  const { layout } = job;
+  const p = layout.pipeline;
+  const m = layout.accumulation;
+  const ranks: RankTime[] = [];
+  let x = noRanks;
+  let worst = 0;
+  for (let r = 0; r < p; r++) {
+    const t = rankTime(job, r);
+    ranks.push(t);
+    if (t.forward + t.backward > x.slowest) worst = r;
+    x = withRank(x, figuresOf(t));
+  }
+  const at = ranks[worst]!;
+  const { seconds, ragged, ...parts } = stepParts(job, x);
+  return {
+    seconds,
+    ranks,
+    compute: ragged * m * (x.slowest - at.comm - at.recompute),
+    comm: ragged * m * at.comm,
+    recompute: ragged * m * at.recompute,
+    ...parts,
+  };
+}
+
+export const figuresOf = (t: RankTime): Omit<RankFigures, "peakBytes"> => ({
+  seconds: t.forward + t.backward,
+  plain: t.plain,
+  again: t.recompute,
+  trainable: t.trainable,
+  dense: t.trainable - t.expert,
+  expert: t.expert,
+});
 
 /** Exposed gradient reduction and gathering of updated weights, without FSDP (or between HSDP's replicas). */
 export function dataSeconds(
