@@ -1,5 +1,5 @@
 /** The emitted TRL folders train for real, on this machine's processors, through the same code as `llmp run`. */
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -58,7 +58,9 @@ describe.skipIf(missing(trl))(`TRL${missing(trl) ? ` (${trl.reason})` : ""}`, { 
     const [stage] = first.summary?.stages ?? [];
     expect(stage?.predicted.step_seconds).toBe(0.5);
     expect(stage?.measured.step_seconds).toBeGreaterThan(0);
-    expect(stage?.measured.peak_bytes).toBeGreaterThan(1e8);
+    // What the process grew by, not what Python and torch hold without a model.
+    expect(stage?.measured.peak_bytes).toBeGreaterThan(1e6);
+    expect(stage?.measured.peak_bytes).toBeLessThan(4e8);
     const folder = join(root, "runs", "pretrain");
     expect(readdirSync(folder)).toEqual(expect.arrayContaining(["plan.json", "summary.json", "toy"]));
     expect(existsSync(join(folder, "toy", "final", "model.safetensors"))).toBe(true);
@@ -84,7 +86,10 @@ describe.skipIf(missing(trl))(`TRL${missing(trl) ? ` (${trl.reason})` : ""}`, { 
     expect(Object.keys(steps[0]?.extra ?? {}).join(" ")).toMatch(/rewards\/shaped/);
   });
 
-  it("goes on from the last checkpoint", async () => {
+  it("goes on from the last checkpoint that was saved to its end", async () => {
+    const cut = join(root, "runs", "sft", "toy", "checkpoints", "checkpoint-12");
+    mkdirSync(cut);
+    writeFileSync(join(cut, "trainer_state.json"), '{"global_step": 12, "log_his');
     const { steps } = await run(toy("sft"), "sft", { resume: true });
     expect(steps).toEqual([]);
     expect(existsSync(join(root, "runs", "sft", "toy", "checkpoints", "checkpoint-8"))).toBe(true);

@@ -13,6 +13,10 @@ export function imageKind(view: StageView): Kind {
   return vendorOf(view.plan, view.instance, view.stage.cluster.accelerator) === "aws" ? "neuron" : "pytorch";
 }
 
+/** The job runs in a container: its torch is built for its CUDA and EFA, and another one may ask for a newer driver. */
+export const hasTorch = ({ cluster }: StageView): boolean =>
+  ["sagemaker", "batch", "kubernetes"].includes(cluster.provider.value) || cluster.orchestrator?.value === "eks";
+
 /** The cluster's own image, or AWS's deep-learning container of the region (data/images.json, dated). */
 export function containerImage(view: StageView): { readonly image?: string; readonly problem?: Diagnostic } {
   if (view.cluster.image !== undefined) return { image: view.cluster.image.value };

@@ -184,7 +184,8 @@ function config(view: StageView): Yaml {
         view.adapter !== undefined ? "autocast" : view.precision.compute.value === "fp32" ? "fp32" : "mixed_precision",
     },
     compiler_flags: "--model-type transformer",
-    compiler_cache_url: "neuron_cache",
+    // Beside the checkpoints, so that a job that goes on elsewhere does not compile again.
+    compiler_cache_url: "checkpoints/neuron_cache",
     aync_exec_max_inflight_requests: 5,
     bucket_size_collectives: 1024,
     neuron_rt_exec_timeout: 100,

@@ -22,6 +22,9 @@ export function smpParameters(view: StageView): Readonly<Record<string, number |
   };
 }
 
+/** SMDDP's AllGather is made for P4d and P4de with EFA (AWS documentation of SMDDP); elsewhere NCCL. */
+const usesSmddp = (view: StageView): boolean => view.nodes > 1 && /\bp4de?\./.test(view.stage.cluster.instance);
+
 function lower(view: StageView): Outcome<EngineBundle> {
   const { parallel } = view.stage;
   const found: Diagnostic[] = [];
@@ -52,7 +55,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
       commands: [["smp_train.py"]],
       files: [
         ...base.value.files,
-        { path: "smp.json", text: json({ ...smpParameters(view), fp8 }) },
+        { path: "smp.json", text: json({ ...smpParameters(view), fp8, smddp: usesSmddp(view) }) },
         { path: "smp_train.py", text: smpPy },
       ],
       requirements: base.value.requirements.filter((r) => !r.startsWith("torch==")),

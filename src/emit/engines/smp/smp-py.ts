@@ -6,7 +6,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 with open(os.path.join(HERE, "smp.json"), encoding="utf-8") as file:
     SETTINGS = json.load(file)
-FP8 = SETTINGS.pop("fp8")
+FP8, SMDDP = SETTINGS.pop("fp8"), SETTINGS.pop("smddp")
+
+if SMDDP:
+    # SageMaker's collectives over EFA: registered by the import, chosen by the backend's name.
+    import smdistributed.dataparallel.torch.torch_smddp  # noqa: F401
+    import torch.distributed as dist
+
+    dist.init_process_group(backend="smddp")
 
 import torch.sagemaker as tsm  # noqa: E402
 

@@ -189,7 +189,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
       env: { PYTORCH_CUDA_ALLOC_CONF: "expandable_segments:True" },
       requirements,
       notes: [
-        "train.toml is for torchtitan 0.2.2, which requirements.txt installs.",
+        "train.toml is for torchtitan 0.2.2, which requirements.txt installs, with torch 2.13: PyPI's is built for CUDA 13 (driver 580 or newer). Where machines have an older driver, name an image with a torch of its own, and take torch out of requirements.txt.",
         ...(hasRegistry(view)
           ? ["With torchtitan 0.3 start `-m torchtitan.train --module llmpcfg --config stage` instead."]
           : []),

@@ -1,5 +1,6 @@
 /** TRL with accelerate FSDP2: train.yaml (all settings), train.py (reads it), accelerate.yaml (sharding), data.json + mix.py. */
 import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
+import { hasTorch } from "../../common/images.js";
 import { failed, learningRate, offloads, recomputeRule, refuse, startsWithWeights } from "../../common/lower.js";
 import { json } from "../../common/quote.js";
 import { numberOption, onCpu, option, type StageView, stringOption } from "../../common/stage.js";
@@ -309,7 +310,7 @@ function lower(view: StageView): Outcome<EngineBundle> {
       launcher: "accelerate",
       commands: [["train.py"]],
       env: { TOKENIZERS_PARALLELISM: "false" },
-      requirements: [...requirements, ...extra],
+      requirements: [...requirements, ...extra].filter((r) => !(r.startsWith("torch==") && hasTorch(view))),
       notes: [],
     },
     diagnostics: [],

@@ -145,6 +145,22 @@ def collate(apart):
     return together
 
 
+def last_checkpoint(folder):
+    """The newest checkpoint that is whole: its trainer_state.json is written last, and cut short where a machine was taken away."""
+    found = []
+    for name in os.listdir(folder):
+        if not name.startswith("checkpoint-") or not name[11:].isdigit():
+            continue
+        try:
+            with open(os.path.join(folder, name, "trainer_state.json"), encoding="utf-8") as file:
+                json.load(file)
+        except (OSError, ValueError):
+            print(f"llmp: {name} was not saved to its end, and is passed over")
+            continue
+        found.append((int(name[11:]), os.path.join(folder, name)))
+    return max(found)[1] if found else None
+
+
 def start_adapter(model):
     """The adapter that llmp data build wrote: every engine starts from the same one."""
     folder = os.path.join("data", "adapter")
@@ -336,9 +352,7 @@ def main():
         return
     last = None
     if config["resume"] and os.path.isdir(settings["output_dir"]):
-        from transformers.trainer_utils import get_last_checkpoint
-
-        last = get_last_checkpoint(settings["output_dir"])
+        last = last_checkpoint(settings["output_dir"])
     if last is not None and plugin is None and int(last.rsplit("-", 1)[1]) >= settings["max_steps"]:
         # Only the last save was cut off; transformers would take one step more.
         trainer._load_from_checkpoint(last)

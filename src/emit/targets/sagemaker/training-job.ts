@@ -2,7 +2,7 @@
 import type { CreateTrainingJobRequest } from "@aws-sdk/client-sagemaker";
 import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
 import { type Input, inputs } from "../../common/entry.js";
-import { containerImage, imageKind } from "../../common/images.js";
+import { containerImage } from "../../common/images.js";
 import { refuse } from "../../common/lower.js";
 import type { StageView } from "../../common/stage.js";
 import {
@@ -73,11 +73,7 @@ function environment(view: StageView): Record<string, string> {
     view.nodes > 1 && (view.instance?.efaInterfaces ?? 0) > 0
       ? { FI_PROVIDER: "efa", FI_EFA_USE_DEVICE_RDMA: "1", NCCL_DEBUG: "WARN" }
       : {};
-  const smddp: Record<string, string> =
-    imageKind(view) === "smp" && view.nodes > 1
-      ? { SM_FRAMEWORK_PARAMS: '{"sagemaker_distributed_dataparallel_enabled":true}' }
-      : {};
-  return { ...network, ...smddp, LLMP_SEED: String(spec.seed.value) };
+  return { ...network, LLMP_SEED: String(spec.seed.value) };
 }
 
 export function trainingJob(lowered: LoweredStage, stages: readonly LoweredStage[]): Outcome<CreateTrainingJobRequest> {
