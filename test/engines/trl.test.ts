@@ -1,5 +1,5 @@
 /** The emitted TRL folders train for real, on this machine's processors, through the same code as `llmp run`. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -93,6 +93,24 @@ describe.skipIf(missing(trl))(`TRL${missing(trl) ? ` (${trl.reason})` : ""}`, { 
     const { steps } = await run(toy("sft"), "sft", { resume: true });
     expect(steps).toEqual([]);
     expect(existsSync(join(root, "runs", "sft", "toy", "checkpoints", "checkpoint-8"))).toBe(true);
+  });
+
+  it("a stop saves the step, and the run goes on after it", async () => {
+    const stop = new AbortController();
+    const folder = join(root, "runs", "stopped");
+    const plan = toy("sft");
+    const seen: number[] = [];
+    for await (const event of runEngine(plan, { root, folder, python, stop: stop.signal }))
+      if (event.kind === "step") {
+        seen.push(event.metrics.step);
+        stop.abort();
+      }
+    expect(seen.length).toBeLessThan(8);
+    expect(JSON.parse(readFileSync(join(folder, "run.json"), "utf8"))).toMatchObject({ status: "stopped" });
+    const { steps } = await run(plan, "stopped", { resume: true });
+    // Not the planned saves every four steps: the step of the stop.
+    expect([...seen, ...steps.map((s) => s.step)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(existsSync(join(folder, "toy", "final", "model.safetensors"))).toBe(true);
   });
 
   it("says what is missing, before the engine starts", async () => {

@@ -25,6 +25,7 @@ import type { Plan, StagePlan } from "../../planner/plan.js";
 import { openMetrics, recordRun } from "../../runtime/metrics/index.js";
 import { type RunEvent, RunFailure, type RunSummary, type StepMetrics } from "../../runtime/types.js";
 import { handOver } from "../data/hand-over.js";
+import { exit } from "../output.js";
 import { installableEngines } from "./install.js";
 import { findPython, moduleOf } from "./python.js";
 
@@ -51,6 +52,8 @@ export const runsOnEngine = (plan: Plan): boolean =>
   plan.stages.length > 0 &&
   plan.stages.every((s) => s.cluster.provider === "local" && loweringOf(s.engine) !== undefined);
 
+const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 type Summary = RunSummary["stages"][number];
 
 /** The run folder is written here: `run.json`, `plan.json`, per stage `metrics.jsonl`, `final/`, `checkpoints/`; `summary.json`. */
@@ -66,7 +69,7 @@ export async function* runEngine(plan: Plan, options: EngineRunOptions): AsyncGe
       yield event;
     }
     ended = true;
-    recordRun(options.folder, "done");
+    recordRun(options.folder, options.stop?.aborted === true ? "stopped" : "done");
   } catch (error) {
     ended = true;
     recordRun(options.folder, options.stop?.aborted === true ? "stopped" : "failed", (error as Error).message);
@@ -129,6 +132,7 @@ async function* stages(whole: Plan, options: EngineRunOptions): AsyncGenerator<R
     }
     linkInputs(rows ? withPrepared(plan, prepared) : plan, index, join(own, "job", "input"), options);
     summaries.push(yield* stageEvents(stage, { ...options, python, own, engine }));
+    if (options.stop?.aborted === true) break;
   }
   const summary = { stages: summaries };
   yield { kind: "done", summary };
@@ -203,8 +207,6 @@ async function* stageEvents(stage: StagePlan, run: StageRun): AsyncGenerator<Run
     reject: false,
     detached: true,
     stdin: "ignore",
-    ...(run.stop === undefined ? {} : { cancelSignal: run.stop }),
-    forceKillAfterDelay: 10_000,
   });
   const last: string[] = [];
   const file = createWriteStream(log);
@@ -219,14 +221,23 @@ async function* stageEvents(stage: StagePlan, run: StageRun): AsyncGenerator<Run
       if (last.length > 60) last.shift();
     }
   })();
-  // The whole group: the launcher's workers too.
-  const end = (): void => {
+  const group = (signal: "SIGTERM" | "SIGKILL"): void => {
     try {
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
+      if (child.pid !== undefined) process.kill(-child.pid, signal);
     } catch {
       // Gone already.
     }
   };
+  // Asked once, an engine that can save does; asked twice, nothing of it is left running.
+  const atOnce = (): void => {
+    group("SIGKILL");
+    process.exit(exit.failed);
+  };
+  const end = (): void => {
+    child.kill("SIGTERM");
+    for (const signal of stopSignals) process.once(signal, atOnce);
+  };
+  if (run.stop?.aborted === true) end();
   run.stop?.addEventListener("abort", end, { once: true });
   const seen: StepMetrics[] = [];
   let ended = false;
@@ -245,11 +256,16 @@ async function* stageEvents(stage: StagePlan, run: StageRun): AsyncGenerator<Run
   await pump.catch(() => undefined);
   file.end();
   run.stop?.removeEventListener("abort", end);
+  for (const signal of stopSignals) process.off(signal, atOnce);
   for (const step of tail.read()) {
     seen.push(step);
     yield { kind: "step", stage: stage.name, metrics: step };
   }
-  if (exitCode !== 0 || signal !== undefined) throw new EngineFailure(failure(stage, last, log, signal));
+  // A stop that was asked for: what came before it counts.
+  if (run.stop?.aborted === true) {
+    group("SIGTERM");
+    yield { kind: "message", level: "info", text: `${stage.name}: stopped at step ${seen.at(-1)?.step ?? startStep}` };
+  } else if (exitCode !== 0 || signal !== undefined) throw new EngineFailure(failure(stage, last, log, signal));
   return summarise(stage, seen);
 }
 

@@ -105,15 +105,15 @@ const python = (command: readonly string[]): string =>
 
 function launch(bundle: EngineBundle, view: StageView, command: readonly string[]): string {
   const words = command.map(sh).join(" ");
-  if (bundle.launcher === "python") return `  [ "$NODE_RANK" != 0 ] || "$PYTHON" ${words}`;
+  if (bundle.launcher === "python") return `  [ "$NODE_RANK" != 0 ] || run "$PYTHON" ${words}`;
   if (bundle.launcher === "torchrun")
     return [
-      `  "$PYTHON" -m torch.distributed.run --nnodes "$NNODES" --node_rank "$NODE_RANK" --nproc_per_node "$NPROC" \\`,
+      `  run "$PYTHON" -m torch.distributed.run --nnodes "$NNODES" --node_rank "$NODE_RANK" --nproc_per_node "$NPROC" \\`,
       `    --master_addr "$MASTER_ADDR" --master_port "$MASTER_PORT" ${words}`,
     ].join("\n");
-  if (view.stage.cluster.accelerators === 1) return `  "$PYTHON" ${words}`;
+  if (view.stage.cluster.accelerators === 1) return `  run "$PYTHON" ${words}`;
   return [
-    `  "$PYTHON" -m accelerate.commands.launch --config_file accelerate.yaml --num_machines "$NNODES" \\`,
+    `  run "$PYTHON" -m accelerate.commands.launch --config_file accelerate.yaml --num_machines "$NNODES" \\`,
     `    --num_processes "$((NNODES * NPROC))" --machine_rank "$NODE_RANK" --main_process_ip "$MASTER_ADDR" \\`,
     `    --main_process_port "$MASTER_PORT" ${words}`,
   ].join("\n");
@@ -215,12 +215,26 @@ if [ "\${LLMP_NO_INSTALL:-0}" != 1 ] && [ -s requirements.txt ]; then
   "$PYTHON" -m pip install --quiet --disable-pip-version-check -r requirements.txt
 fi
 
-copier=""
 if [ -n "\${LLMP_CHECKPOINT_S3:-}" ]; then
   (while sleep 60; do aws s3 sync --only-show-errors checkpoints/ "$LLMP_CHECKPOINT_S3" || true; done) &
   copier=$!
-  trap 'kill "$copier" 2>/dev/null || true' EXIT
+  # Also what was saved on the way out, when the machine is taken away.
+  trap 'kill "$copier" 2>/dev/null || true; aws s3 sync --only-show-errors checkpoints/ "$LLMP_CHECKPOINT_S3"' EXIT
 fi
+# A stop is told to the engine, which may save before it ends; this script ends after it.
+child=""
+trap 'kill -TERM "$child" 2>/dev/null || true' TERM
+run() {
+  "$@" &
+  child=$!
+  code=0
+  wait "$child" || code=$?
+  while kill -0 "$child" 2>/dev/null; do
+    code=0
+    wait "$child" || code=$?
+  done
+  return "$code"
+}
 ${(bundle.before ?? []).map((command) => `${python(command)}\n`).join("")}train() {
 ${bundle.commands.map((command) => launch(bundle, view, command)).join("\n")}
 }
@@ -232,7 +246,6 @@ ${(bundle.after ?? [])
   )
   .join(
     "",
-  )}if [ -n "\${LLMP_CHECKPOINT_S3:-}" ]; then aws s3 sync --only-show-errors checkpoints/ "$LLMP_CHECKPOINT_S3"; fi
-if [ -n "\${LLMP_OUTPUT_S3:-}" ] && [ "$NODE_RANK" = 0 ]; then aws s3 sync --only-show-errors output/ "$LLMP_OUTPUT_S3"; fi
+  )}if [ -n "\${LLMP_OUTPUT_S3:-}" ] && [ "$NODE_RANK" = 0 ]; then aws s3 sync --only-show-errors output/ "$LLMP_OUTPUT_S3"; fi
 `;
 }

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import os
+import signal
 import sys
 import time
 
@@ -68,6 +69,28 @@ def high_water():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+class Stop:
+    """SIGTERM (a spot interruption, llmp stop, the end of a job): the step is finished and saved, on every process at once."""
+
+    asked = agreed = False
+
+    def listen(self):
+        def heard(*_):
+            self.asked = True
+
+        signal.signal(signal.SIGTERM, heard)
+
+    def now(self, device):
+        asked = torch.tensor(float(self.asked), device=device)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(asked)
+        self.agreed = bool(asked)
+        return self.agreed
+
+
+STOP = Stop()
+
+
 class Metrics(TrainerCallback):
     """One JSON object per step in output/metrics.jsonl: what llmp run follows."""
 
@@ -79,6 +102,8 @@ class Metrics(TrainerCallback):
 
     def on_step_end(self, args, state, control, **_):
         self.seconds = time.perf_counter() - self.began
+        if STOP.now(args.device):
+            control.should_save = control.should_training_stop = True
 
     def on_log(self, args, state, control, logs=None, **_):
         if not state.is_world_process_zero or "loss" not in (logs or {}):
@@ -351,6 +376,8 @@ def main():
         print("configuration loaded")
         return
     last = None
+    if config["resume"]:
+        STOP.listen()
     if config["resume"] and os.path.isdir(settings["output_dir"]):
         last = last_checkpoint(settings["output_dir"])
     if last is not None and plugin is None and int(last.rsplit("-", 1)[1]) >= settings["max_steps"]:
@@ -358,6 +385,10 @@ def main():
         trainer._load_from_checkpoint(last)
     else:
         trainer.train(resume_from_checkpoint=last)
+    if STOP.agreed and trainer.state.global_step < settings["max_steps"]:
+        print(f"llmp: stopped and saved at step {trainer.state.global_step}")
+        # Not done: whoever started it must not take it for finished.
+        sys.exit(143)
     if plugin is not None:
         plugin.set_state_dict_type("FULL_STATE_DICT")
     if config["merge"]:
