@@ -164,7 +164,7 @@ try {
   for (let i = 0; i < 60 && !/peak/i.test(told); i++) {
     await page.waitForTimeout(500);
     for (const frame of page.frames())
-      told += await frame.evaluate(() => document.body?.innerText ?? "").catch(() => "");
+      told += await frame.evaluate(() => document.body?.textContent ?? "").catch(() => "");
   }
   seen("the plan beside", panel && /peak/i.test(told));
   await shoot("7-plan");

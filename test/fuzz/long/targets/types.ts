@@ -21,9 +21,9 @@ export const at = (...parts: string[]): string => path.join(process.cwd(), ...pa
 
 let made: string | undefined;
 
-/** For readers that open files by themselves; memory where there is a RAM disk. */
+/** For readers that open files by themselves. */
 export function scratch(): string {
-  made ??= mkdtempSync(path.join(process.platform === "linux" ? "/dev/shm" : tmpdir(), "llmp-fuzz-"));
+  made ??= mkdtempSync(path.join(tmpdir(), "llmp-fuzz-"));
   return made;
 }
 
