@@ -47,16 +47,16 @@ export interface LocalOptions {
   readonly shares?: boolean;
 }
 
-/** What a machine does before it was ever calibrated: a 2020s x86 core on WASM. */
+/** What a machine does before it was ever calibrated: WASM on a core of AMD's fourth EPYC (calibrated 2026-11-24). */
 export const defaultMachine: LocalMachine = {
   backend: "wasm",
   cores: 2,
   memoryBytes: 8 * 2 ** 30,
   heapBytes: 4_294_901_760,
-  matmulFlops: 36e9,
-  elementwiseBandwidth: 8e9,
-  kernelLaunchSeconds: 4e-6,
-  constants: { transcendentals: 4e8 },
+  matmulFlops: 34e9,
+  elementwiseBandwidth: 60e9,
+  kernelLaunchSeconds: 5e-6,
+  constants: { transcendentals: 2.8e8, attentionFlops: 31e9, loopElements: 5.8e8, memoryBandwidth: 8e9 },
   calibrated: false,
 };
 
@@ -69,11 +69,12 @@ export function uncalibrated(backend: LocalMachine["backend"], cores: number, me
     matmulFlops: flops,
     elementwiseBandwidth: bandwidth,
     kernelLaunchSeconds: launch,
-    constants: { transcendentals },
+    constants: { transcendentals, loopElements: 1e8, memoryBandwidth: 8e9 },
   });
   switch (backend) {
     case "tensorflow":
-      return rates(120e9 * cores, 10e9, 15e-6, 5e8 * cores);
+      // One thread of the same core: 70, 32, 0.8; threads share the rest with each other.
+      return rates(70e9 * cores, 30e9, 30e-6, 8e8 * cores);
     case "tensorflow-gpu":
       return rates(20e12, 500e9, 15e-6, 1e11);
     case "webgpu":

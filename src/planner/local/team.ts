@@ -25,7 +25,7 @@ const exchangeCopies = 4;
  * @param data number of workers, each with all of the model
  */
 export function teamOf(one: LocalPrediction, graph: ModelGraph, data: number, machine: LocalMachine): Team {
-  const { cores, heapBytes, memoryBytes, elementwiseBandwidth } = machine;
+  const { cores, heapBytes, memoryBytes, elementwiseBandwidth, constants } = machine;
   const { stepSeconds, peakBytes } = one;
   if (data === 1) {
     const capacityBytes = Math.min(heapBytes, memoryBytes);
@@ -39,7 +39,7 @@ export function teamOf(one: LocalPrediction, graph: ModelGraph, data: number, ma
   const computeSeconds = stepSeconds * turns;
   const away = (data - 1) / data;
   // Reads and writes of memory: out of the heap and joined 4, back into it 8; sent 2 and added 3, gathered 2 of what is others'.
-  const allReduceSeconds = ((12 + 7 * away) * gradients * turns) / elementwiseBandwidth;
+  const allReduceSeconds = ((12 + 7 * away) * gradients * turns) / (constants?.memoryBandwidth ?? elementwiseBandwidth);
   const machineBytes = data * (peakBytes + beside) + leader;
   return {
     ...one,

@@ -98,7 +98,7 @@ function machine(local: LocalMachine | undefined, team: Team): Machine {
       generation: "local",
       peakFlops: { fp32: flops, tf32: flops, bf16: flops, fp16: flops, fp8: flops },
       memoryBytes: memory,
-      memoryBandwidth: local?.elementwiseBandwidth ?? 5e9,
+      memoryBandwidth: local?.constants?.memoryBandwidth ?? local?.elementwiseBandwidth ?? 5e9,
       intraBandwidth: 2e9,
       intraKind: "local workers",
       domainSize: workers,

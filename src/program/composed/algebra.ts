@@ -14,7 +14,7 @@ import { checkIds, type IdKind, type IdRange, rangeOf } from "../ids.js";
 import { Meter } from "../meter.js";
 import type { Primitives } from "../primitives.js";
 import { attend, attendBackward } from "./attention.js";
-import { activated, rounded, slope } from "./pointwise.js";
+import { activated, rounded, slope, withSlope } from "./pointwise.js";
 import { rotated } from "./rope.js";
 import { Scope } from "./scope.js";
 
@@ -213,15 +213,16 @@ export class ComposedAlgebra<P> implements Algebra<Cell<P>> {
       const given = this.get(f, x, [rows, dim]);
       const rstd = this.get(f, stats.rstd, [rows, 1]);
       const centred = stats.mean === undefined ? given : f.sub(given, this.get(f, stats.mean, [rows, 1]));
-      const normal = f.mul(centred, rstd);
-      const product = f.mul(grad, normal);
-      if (dw !== undefined) this.accumulate(dw, (g) => g.columns(product));
+      const weights = w === undefined ? undefined : f.as(this.weight(f, w, spec), [dim, 1]);
+      // Sums over rows and columns as products with a vector: one pass each.
+      const product = f.mul(grad, centred);
+      if (dw !== undefined) this.accumulate(dw, (g) => g.matmul(product, rstd, true));
       if (db !== undefined) this.accumulate(db, (g) => g.columns(grad));
-      const scaled = w === undefined ? grad : f.mul(grad, this.weight(f, w, spec));
-      const weighted = w === undefined ? product : f.mul(product, this.weight(f, w, spec));
-      const along = f.mul(normal, f.mul(f.sum(weighted, 1), 1 / dim));
-      f.drop(product, normal);
-      const level = stats.mean === undefined ? scaled : f.sub(scaled, f.mul(f.sum(scaled, 1), 1 / dim));
+      const sum = (x: P): P => (weights === undefined ? f.sum(x, 1) : f.matmul(x, weights));
+      const scaled = weights === undefined ? grad : f.mul(grad, f.as(weights, [dim]));
+      const along = f.mul(centred, f.mul(f.mul(sum(product), f.unary("square", rstd)), 1 / dim));
+      f.drop(product);
+      const level = stats.mean === undefined ? scaled : f.sub(scaled, f.mul(sum(grad), 1 / dim));
       return f.mul(f.sub(level, along), rstd);
     });
   }
@@ -238,8 +239,9 @@ export class ComposedAlgebra<P> implements Algebra<Cell<P>> {
     return this.scoped((f) => {
       const g = this.get(f, gate);
       const d = this.get(f, dy);
-      const dup = f.mul(activated(f, kind, g), d);
-      const dgate = f.mul(f.mul(slope(f, kind, g), this.get(f, up)), d);
+      const [value, rise] = withSlope(f, kind, g);
+      const dup = f.mul(value, d);
+      const dgate = f.mul(f.mul(rise, this.get(f, up)), d);
       return [this.handle(f.keep(dgate), gate.shape), this.handle(f.keep(dup), up.shape)];
     });
   }

@@ -38,6 +38,13 @@ const slopes: Readonly<Record<ActivationKind, <P>(f: Scope<P>, x: P) => P>> = {
   relu: (f, x) => f.unary("step", x),
   relu_squared: (f, x) => f.mul(f.unary("relu", x), 2),
 };
+/** Value and slope, with what both need made once. */
+export function withSlope<P>(f: Scope<P>, kind: ActivationKind, x: P): readonly [value: P, slope: P] {
+  if (kind !== "silu") return [activated(f, kind, x), slope(f, kind, x)];
+  const s = f.unary("sigmoid", x);
+  const y = f.mul(s, x);
+  return [y, f.add(f.sub(y, f.mul(y, s)), s)];
+}
 export const activated = <P>(f: Scope<P>, kind: ActivationKind, x: P): P => functions[kind](f, x);
 export const slope = <P>(f: Scope<P>, kind: ActivationKind, x: P): P => slopes[kind](f, x);
 

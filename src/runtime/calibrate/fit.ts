@@ -155,6 +155,7 @@ export function fit(backend: Backend, machine: LocalMachine, probes: readonly Pr
     elementwiseBandwidth: machine.elementwiseBandwidth / of("moves"),
     kernelLaunchSeconds: machine.kernelLaunchSeconds * of("launches"),
     constants: {
+      ...constants,
       transcendentals: constants.transcendentals! / of("exponentials"),
       attentionFlops: constants.attentionFlops! / of("attention"),
       loopElements: constants.loopElements! / of("loops"),
