@@ -1,9 +1,10 @@
 /**
  * 4-bit NormalFloat (Dettmers et al. 2023, QLoRA): values in blocks of 64, each divided by its largest magnitude and taken to
- * the nearest of 16 quantiles of a normal distribution. Codes are packed eight to an int32; block scales stay fp32
- * (no double quantisation), so a weight takes 4.5 bits.
+ * the nearest of 16 quantiles of a normal distribution. Codes are packed eight to an int32; the scales of a whole weight are
+ * quantised again (nf4-scales.ts), so a value takes 4.127 bits.
  */
 import type { Algebra } from "./algebra.js";
+import { packScales, scalesGroup, unpackScales } from "./nf4-scales.js";
 
 export const nf4Block = 64;
 
@@ -22,7 +23,9 @@ export interface Nf4Values {
 /** A packed weight on an algebra's side. */
 export interface Packed<T> {
   readonly codes: T;
+  /** 8-bit codes, four to an int32; without `groups` fp32. */
   readonly scales: T;
+  readonly groups?: T;
   readonly shape: readonly number[];
 }
 
@@ -57,20 +60,53 @@ export function unpackNf4(codes: ArrayLike<number>, scales: ArrayLike<number>, o
     out[i] = nf4Levels[(codes[i >> 3]! >>> (4 * (i & 7))) & 15]! * scales[Math.floor(i / nf4Block)]!;
 }
 
-/** @param values empty on an algebra of shapes */
-export function putPacked<T>(algebra: Algebra<T>, values: Float32Array, shape: readonly number[]): Packed<T> {
-  const count = shape.reduce((a, b) => a * b, 1);
-  const { codes, scales } = packNf4(values);
+/** The scales of a whole weight as they are stored: those of its parts must be the same. */
+export function storedScales(values: Float32Array): Float32Array {
+  const { scales } = packNf4(values);
+  const { codes, groups } = packScales(scales);
+  unpackScales(codes, groups, scales);
+  return scales;
+}
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/**
+ * @param values empty on an algebra of shapes
+ * @param given the scales to store, in fp32, where this is a part of a weight
+ */
+export function putPacked<T>(
+  algebra: Algebra<T>,
+  values: Float32Array,
+  shape: readonly number[],
+  given?: Float32Array,
+): Packed<T> {
+  const count = sizeOf(shape);
+  const blocks = Math.ceil(count / nf4Block);
+  const packed = packNf4(values);
+  const codes = algebra.ints(packed.codes, [Math.ceil(count / 8)]);
+  if (given !== undefined) return { codes, scales: algebra.floats(given, [blocks]), shape };
+  const small = packScales(packed.scales);
   return {
-    codes: algebra.ints(codes, [Math.ceil(count / 8)]),
-    scales: algebra.floats(scales, [Math.ceil(count / nf4Block)]),
+    codes,
+    scales: algebra.ints(small.codes, [Math.ceil(blocks / 4)]),
+    groups: algebra.floats(small.groups, [Math.ceil(blocks / scalesGroup) + 1]),
     shape,
   };
 }
 
+export function freePacked<T>(algebra: Algebra<T>, { codes, scales, groups }: Packed<T>): void {
+  for (const t of [codes, scales, groups]) if (t !== undefined) algebra.free(t);
+}
+
 /** The weight as fp32, as a new tensor. */
-export function unpacked<T>(algebra: Algebra<T>, { codes, scales, shape }: Packed<T>): T {
-  const elements = 2 * shape.reduce((a, b) => a * b, 1);
-  const [w] = algebra.loop([codes, scales], [shape], { elements }, ([c, s], [out]) => unpackNf4(c!, s!, out!));
+export function unpacked<T>(algebra: Algebra<T>, { codes, scales, groups, shape }: Packed<T>): T {
+  const count = sizeOf(shape);
+  const inputs = groups === undefined ? [codes, scales] : [codes, scales, groups];
+  const [w] = algebra.loop(inputs, [shape], { elements: 2 * count }, ([c, s, g], [out]) => {
+    if (g === undefined) return unpackNf4(c!, s!, out!);
+    const whole = new Float32Array(Math.ceil(count / nf4Block));
+    unpackScales(s!, g, whole);
+    unpackNf4(c!, whole, out!);
+  });
   return w!;
 }

@@ -2,7 +2,7 @@
 import type { ModelGraph, WeightSpec } from "../model/graph.js";
 import type { Algebra } from "./algebra.js";
 import { layerNumbers, type ModelState } from "./model.js";
-import { type Packed, putPacked, unpacked } from "./nf4.js";
+import { freePacked, type Packed, putPacked, unpacked } from "./nf4.js";
 import { ropeKey, ropeTables } from "./rope-tables.js";
 
 export interface NamedWeight {
@@ -73,7 +73,7 @@ export function makeState<T>(
 
 export function freeState<T>(algebra: Algebra<T>, state: ModelState<T>): void {
   for (const tensors of [state.weights, state.gradients]) for (const t of tensors.values()) algebra.free(t);
-  for (const { codes, scales } of state.packed?.values() ?? []) for (const t of [codes, scales]) algebra.free(t);
+  for (const packed of state.packed?.values() ?? []) freePacked(algebra, packed);
   for (const { cos, sin } of state.rope.values()) for (const t of [cos, sin]) algebra.free(t);
 }
 

@@ -4,7 +4,7 @@ import type { Shard } from "../../checker/pipeline.js";
 import type { LayerKind, ModelGraph, WeightSpec } from "../../model/graph.js";
 import type { Algebra, RoundFormat } from "../algebra.js";
 import { layerNumbers, weightKey } from "../model.js";
-import { nf4Block, type Packed, putPacked, unpacked } from "../nf4.js";
+import { freePacked, nf4Block, type Packed, putPacked, storedScales, unpacked } from "../nf4.js";
 import { updateRules } from "../optimizers.js";
 import { type NamedWeight, storedWeights } from "../state.js";
 import type { OptimizerState } from "../step.js";
@@ -157,8 +157,7 @@ export class RankWeights<T> {
       };
       if (part.packed !== undefined) {
         const values = load("weight", part.full) ?? new Float32Array(0);
-        const own = part.packed === "whole" ? values : this.#shardOf(part, values);
-        this.packed.set(part.name, putPacked(algebra, own, part.packed === "whole" ? part.full.spec.shape : shape));
+        this.packed.set(part.name, this.#pack(part, values, shape));
         continue;
       }
       const own = make("weight", shape);
@@ -216,6 +215,25 @@ export class RankWeights<T> {
     const x = algebra.floats(this.#gather(part, algebra.read(this.own.get(part.name)!)), part.local.spec.shape);
     if (this.round !== undefined && part.trained) algebra.round(x, this.round);
     return x;
+  }
+
+  /** A part keeps the whole's scales, which are quantised together, in fp32. */
+  #pack(part: Part, values: Float32Array, shape: readonly number[]): Packed<T> {
+    const { algebra } = this;
+    if (part.packed === "whole" || size(shape) === size(part.full.spec.shape))
+      return putPacked(algebra, values, part.full.spec.shape);
+    const own = this.#shardOf(part, values);
+    const whole = storedScales(values);
+    const spread = this.#shardOf(
+      part,
+      values.map((_, i) => whole[Math.floor(i / nf4Block)]!),
+    );
+    return putPacked(
+      algebra,
+      own,
+      shape,
+      spread.filter((_, i) => i % nf4Block === 0),
+    );
   }
 
   /** A weight in 4 bits as it computes, as a new tensor; undefined for others. */
@@ -392,7 +410,7 @@ export class RankWeights<T> {
     const { m, v } = this.optimizer;
     for (const x of [this.own, this.gradients, m, v].flatMap((tensors) => [...tensors.values()])) algebra.free(x);
     for (const x of whole) algebra.free(x);
-    for (const { codes, scales } of this.packed.values()) for (const x of [codes, scales]) algebra.free(x);
+    for (const packed of this.packed.values()) freePacked(algebra, packed);
   }
 }
 

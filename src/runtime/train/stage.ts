@@ -1,7 +1,7 @@
 /** Trains one stage: steps of micro-batches, update, checkpoints, evaluation. */
 import type { Interval } from "../../checker/pipeline.js";
 import { runCodes } from "../../diagnostics/index.js";
-import { noiseOf, type ObjectiveBatch, objectivePrograms } from "../../program/index.js";
+import { noiseOf, type ObjectiveBatch, objectivePrograms, storedWeights } from "../../program/index.js";
 import { fail } from "../failure.js";
 import { type Batch, lazyTensor, type TrainingState } from "../interfaces.js";
 import type { RunEvent, StepMetrics } from "../types.js";
@@ -23,6 +23,10 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
     latest === undefined
       ? await readWeights(input.graph, input.weights)
       : new Map(latest.tensors.map((t) => [t.name, t.values]));
+  // Frozen weights in 4 bits come from where the stage began: packed a second time they would be others.
+  if (latest !== undefined && packedNames(input).size > 0)
+    for (const [name, values] of await readWeights(input.graph, input.weights))
+      if (packedNames(input).has(name)) start.set(name, values);
   const executor = await (input.open ?? openHere)(input, start);
   // They are the executor's now: for a large model a second copy is what does not fit.
   start.clear();
@@ -34,6 +38,13 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
     await executor.close();
   }
 }
+
+const packedNames = ({ graph }: StageInput): ReadonlySet<string> =>
+  new Set(
+    storedWeights(graph)
+      .filter((w) => w.spec.stored !== undefined)
+      .map((w) => `weight/${w.name}`),
+  );
 
 async function* steps(
   input: StageInput,
@@ -48,6 +59,7 @@ async function* steps(
   const perStep = objective.options.updates?.value;
   const updatesPerStep = typeof perStep === "number" ? perStep : 1;
 
+  const packed = packedNames(input);
   const drops = Object.values(graph.kinds).some((k) => k.ops.some((op) => op.kind === "dropout"));
 
   const dynamic = input.precision.lossScale.value === "dynamic";
@@ -65,7 +77,7 @@ async function* steps(
   const stateNow = async (step: number): Promise<TrainingState> => ({
     step,
     tokens,
-    tensors: await executor.tensors("all"),
+    tensors: (await executor.tensors("all")).filter((t) => !packed.has(t.name)),
     scalars: { lossScale, goodSteps, updates },
   });
   let saved = startStep;
