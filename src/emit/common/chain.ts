@@ -8,7 +8,6 @@ export function chainScript(stages: readonly LoweredStage[]): string {
     "# Submits all stages, each after the one that it starts from. Written by llmp.",
     "set -euo pipefail",
     'here="$(cd "$(dirname "$0")" && pwd)"',
-    'export LLMP_PROJECT="${LLMP_PROJECT:-$PWD}"',
   ];
   for (const { view } of stages) {
     const folder = view.folder === "" ? "$here" : `$here/${view.folder.replace(/\/$/, "")}`;

@@ -1,6 +1,7 @@
 /** An sbatch script of one stage; `launcher` is what stands before `bash entry.sh` on each node. */
 import { formatDuration } from "./duration.js";
 import { inputs, stageLinks } from "./entry.js";
+import { findProject } from "./project.js";
 import { sh } from "./quote.js";
 import type { StageView } from "./stage.js";
 import { clusterOption, maxRuntime } from "./target.js";
@@ -22,7 +23,8 @@ export function sbatch(view: StageView, how: { readonly srun: string; readonly r
     ...(view.stage.cluster.accelerator === "cpu" ? [] : [`#SBATCH --gpus-per-node=${view.devicesPerNode}`]),
     `#SBATCH --time=${formatDuration(maxRuntime(view, 365 * 24 * 3600))}`,
     "#SBATCH --output=%x-%j.out",
-    "#SBATCH --signal=B:USR1@120",
+    // Two minutes before the time is up, to entry.sh and the engine: enough to save.
+    "#SBATCH --signal=TERM@120",
     ...(how.requeue ? ["#SBATCH --requeue"] : []),
     ...(partition === undefined ? [] : [`#SBATCH --partition=${partition}`]),
     ...(account === undefined ? [] : [`#SBATCH --account=${account}`]),
@@ -34,7 +36,9 @@ export function sbatch(view: StageView, how: { readonly srun: string; readonly r
 set -euo pipefail
 here="\${LLMP_JOB:-\${SLURM_SUBMIT_DIR:-$(cd "$(dirname "$0")" && pwd)}}"
 root=${root}
-${local.length === 0 ? "" : 'project="${LLMP_PROJECT:-$here}" # paths of local data start there\n'}export LLMP_INPUT="$root/input/${view.jobName}"
+${findProject([view])
+  .map((line) => `${line}\n`)
+  .join("")}export LLMP_INPUT="$root/input/${view.jobName}"
 export LLMP_OUTPUT="$root/output/${view.jobName}"
 export LLMP_CHECKPOINTS="$root/checkpoints/${view.jobName}"
 mkdir -p "$LLMP_INPUT" "$LLMP_OUTPUT" "$LLMP_CHECKPOINTS"

@@ -22,7 +22,7 @@ export const slurmEmitter = (
           command: all.length > 1 ? "../submit.sh" : "sbatch job.sbatch",
           also: [
             how.note,
-            "Run it in this folder, which all nodes must see; LLMP_PROJECT names the folder of the `.llmp` file where local data starts elsewhere.",
+            "Run it in this folder, which all nodes must see; local data is looked for from here upwards, or in LLMP_PROJECT, the folder of the `.llmp` file.",
           ],
         }),
       ],

@@ -28,7 +28,7 @@ export const sagemaker: Emitter = {
             command: single ? "./submit.sh" : "../submit.sh",
             also: [
               single
-                ? "Run it in the folder of the `.llmp` file, with AWS credentials in the environment: it uploads `engine/` and local inputs, then creates the job of `create-training-job.json`. A job's name is used once: change `TrainingJobName` to submit again."
+                ? "With AWS credentials in the environment it uploads `engine/` and local inputs (looked for from here upwards, or in LLMP_PROJECT, the folder of the `.llmp` file), then creates the job of `create-training-job.json`. A job's name is used once: change `TrainingJobName` to submit again."
                 : "It submits all stages as one SageMaker Pipeline; `create-training-job.json` is this stage alone.",
             ],
           }),

@@ -1,5 +1,6 @@
 /** `submit.sh`: uploads the configuration and the inputs that are on this machine, then creates the job(s). */
 import { inputs } from "../../common/entry.js";
+import { findProject } from "../../common/project.js";
 import { sh } from "../../common/quote.js";
 import type { LoweredStage } from "../../common/target.js";
 import { configUri, uploadedUri } from "./training-job.js";
@@ -9,9 +10,7 @@ export const shellHead = (what: string, stages: readonly LoweredStage[]): string
   `# ${what} Written by llmp.`,
   "set -euo pipefail",
   'here="$(cd "$(dirname "$0")" && pwd)"',
-  ...(stages.some(({ view }) => inputs(view).some((i) => i.kind === "local"))
-    ? ['project="${LLMP_PROJECT:-$PWD}" # where the .llmp file is: paths of local data start there']
-    : []),
+  ...findProject(stages.map(({ view }) => view)),
 ];
 
 export function uploads(stages: readonly LoweredStage[], single: boolean): string[] {
