@@ -17,12 +17,21 @@ export interface NoVenv {
   readonly reason: string;
 }
 
+/** Seconds that an installation may take; 0: as long as it needs. */
+const limit = Number(process.env.LLMP_INSTALL_SECONDS ?? 0);
+
+/** Name of the variable in which the set-up says why an environment is missing. */
+export const missingKey = (name: string): string => `LLMP_MISSING_${name.toUpperCase()}`;
+
 /** The environment with exactly these packages. Only an unreachable registry or a missing Python is an excuse; anything else throws. */
 export async function venv(name: string, packages: readonly string[], python = "python3"): Promise<Venv | NoVenv> {
   const id = createHash("sha256")
     .update(JSON.stringify([python, packages]))
     .digest("hex")
     .slice(0, 12);
+  // What the set-up could not make is not tried again by every file.
+  const told = process.env[missingKey(name)];
+  if (told !== undefined) return { reason: told };
   const folder = join(root, `${name}-${id}`);
   const bin = join(folder, "bin");
   const ready: Venv = { python: join(bin, "python"), bin };
@@ -33,8 +42,9 @@ export async function venv(name: string, packages: readonly string[], python = "
   const installed = await execa(
     ready.python,
     ["-m", "pip", "install", "-q", "--disable-pip-version-check", ...packages],
-    { reject: false, all: true },
+    { reject: false, all: true, timeout: 1000 * limit },
   );
+  if (installed.timedOut) return { reason: `installing ${name} took more than ${limit} s` };
   if (installed.exitCode !== 0) {
     if (
       /Temporary failure in name resolution|Connection refused|ConnectionError|NewConnectionError|Read timed out|No route to host|Network is unreachable/.test(
