@@ -4,8 +4,8 @@
     torchrun --nproc-per-node 8 measure.py CONFIG.json               FSDP2 (`fully_shard`), tensor parallel
     python measure.py CONFIG.json --plan stage.plan.json             the first stage of a plan as `llmp plan -o` writes it
 
-Peak memory is `torch.cuda.max_memory_allocated` (and reserved) over steps 2..n. On a CPU there is no allocator to ask, so
-tensors are counted: parameters, gradients, optimizer state exactly, saved activations by a hook on what autograd packs.
+Peak memory is `torch.cuda.max_memory_allocated` (and reserved) over steps 2..n. On a CPU it is what this rank's tensors
+hold between steps, and the most that a step (one more, under the profiler) allocates beyond that. The worst rank counts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 
 from model import Config, Transformer, apply_recompute
-from saved import SavedBytes
+from peak import CpuPeak, local_bytes
 
 GIB = 1024**3
 
@@ -108,22 +108,26 @@ def main() -> None:
     optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=cuda)
     dp = world // c.tp
     tokens = torch.randint(0, c.vocab, (c.micro_batch, c.seq_len + 1), device=device)
-    saved = SavedBytes()
     seconds: list[float] = []
     autocast = torch.autocast(device.type, c.compute, enabled=c.compute != torch.float32)
+
+    def train() -> None:
+        for _ in range(c.accumulation):
+            with autocast:
+                loss = model.loss(tokens[:, :-1], tokens[:, 1:])
+            loss.backward()
+            del loss
+        clip(trained)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
     for step in range(args.steps):
         if cuda:
             torch.cuda.synchronize()
             if step == 1:
                 torch.cuda.reset_peak_memory_stats()
         start = time.perf_counter()
-        for _ in range(c.accumulation):
-            with saved if not cuda else torch.enable_grad(), autocast:
-                loss = model.loss(tokens[:, :-1], tokens[:, 1:])
-            loss.backward()
-        clip(trained)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        train()
         if cuda:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
@@ -133,11 +137,15 @@ def main() -> None:
         kind = f"torch max_memory_allocated; reserved {torch.cuda.max_memory_reserved() / GIB:.2f} GiB"
         gpu = torch.cuda.get_device_name()
     else:
-        weights = sum(p.numel() * p.element_size() for p in model.parameters())
-        gradients = sum(p.numel() * p.element_size() for p in trained)
-        state = sum(t.numel() * t.element_size() for s in optimizer.state.values() for t in s.values() if torch.is_tensor(t))
-        peak = weights + gradients + state + saved.peak
-        kind = "counted tensors: weights, gradients, optimizer state, saved activations"
+        state = [t for of in optimizer.state.values() for t in of.values() if torch.is_tensor(t)]
+        between = local_bytes([*model.parameters(), *state])
+        with CpuPeak() as step:
+            train()
+        worst = torch.tensor(float(between + step.grown), dtype=torch.float64)
+        if dist.is_initialized():
+            dist.all_reduce(worst, op=dist.ReduceOp.MAX)
+        peak = worst.item()
+        kind = "live tensors on a CPU: max allocated over a step, worst rank"
         gpu = "cpu"
     if rank == 0:
         row = c.row() | {

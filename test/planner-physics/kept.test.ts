@@ -21,6 +21,24 @@ describe.each([
   });
 });
 
+describe("activations in 32 bits", () => {
+  it("take what the same kernels keep then, which is not twice as much", () => {
+    const of = (precision: string) => {
+      const context = contextOf(program("llama3 llama3_8b", "engine = trl").replace("= bf16", `= ${precision}`));
+      const kind = context.policy.stack[1]!;
+      return {
+        layer: context.policy.kinds[kind]!,
+        cost: costModel.layerCost(context, kind, { parallel: one, contextLength: 2048 }),
+      };
+    };
+    const { layer, cost } = of("fp32");
+    const counted = savedTensors(layer, "eager", { bytes: 4 }).reduce((sum, t) => sum + t.bytes, 0);
+    expect(cost.savedBytes).toBeCloseTo(2048 * counted, -1);
+    expect(cost.inputBytes).toBe(2 * of("bf16").cost.inputBytes);
+    expect(cost.savedBytes / of("bf16").cost.savedBytes).toBeLessThan(1.9);
+  });
+});
+
 describe("eager transformers", () => {
   const bytes = (model: string): number => {
     const context = contextOf(program(model, "engine = trl"));

@@ -1,4 +1,5 @@
 /** Bytes of one layer on one rank: parameters, what its backward needs, temporaries. Counts follow Korthikanti et al. 2022. */
+import type { SavedParts } from "../../model/index.js";
 import type { Degrees } from "../time/layer.js";
 import type { FullTraits } from "../time/rates.js";
 import { adapterElements, type Gemm, gemmElements, type LayerShape } from "../time/shape.js";
@@ -35,8 +36,41 @@ export function elementsOnRank(g: Gemm, d: Degrees): number {
   return gemmElements(g) / split;
 }
 
-/** `low`: products in 8 bits keep their inputs in 8 bits too (Transformer Engine). */
-export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = false): LayerMemory {
+/** `low`: products in 8 bits keep their inputs in 8 bits too (Transformer Engine); `wide`: activations are in 32 bits. */
+export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = false, wide = false): LayerMemory {
+  const m = halfMemory(s, d, stack, low, wide);
+  if (!wide) return m;
+  // Everything but weights and logits is an activation of twice the size; masks and statistics are next to nothing.
+  return {
+    ...m,
+    saved: 2 * m.saved,
+    savedSelective: 2 * m.savedSelective,
+    input: 2 * m.input,
+    attentionSaved: 2 * m.attentionSaved,
+    mlpSaved: 2 * m.mlpSaved,
+    normSaved: 2 * m.normSaved,
+    forwardTemporary: 2 * m.forwardTemporary,
+    backwardTemporary: 2 * m.backwardTemporary,
+    attentionTemporary: 2 * m.attentionTemporary,
+    mlpTemporary: 2 * m.mlpTemporary,
+  };
+}
+
+/** What kernels keep, as if activations had 16 bits. */
+function keptParts(s: LayerShape, kernels: "eager" | "compiled", wide: boolean): SavedParts | undefined {
+  const parts = wide ? s.keptWide?.[kernels] : s.kept?.[kernels];
+  if (!wide || parts === undefined) return parts;
+  return {
+    hidden: parts.hidden / 2,
+    attention: parts.attention / 2,
+    mlp: parts.mlp / 2,
+    experts: parts.experts / 2,
+    routed: parts.routed / 2,
+    router: parts.router / 2,
+  };
+}
+
+function halfMemory(s: LayerShape, d: Degrees, stack: FullTraits, low: boolean, wide: boolean): LayerMemory {
   const t = d.tensor;
   const spread = d.sequence ? t : 1;
   const tokens = (d.microBatch * d.length) / d.context;
@@ -118,7 +152,7 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = 
     };
   }
   // Of a graph, op by op; of what only figures are known, by the stack's counts.
-  const kept = stack.kernels === undefined || low ? undefined : s.kept?.[stack.kernels];
+  const kept = stack.kernels === undefined || low ? undefined : keptParts(s, stack.kernels, wide);
   let attentionSaved = 0;
   let scores = 0;
   let attentionWide = 0;
@@ -161,7 +195,7 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = 
       ? ((a.hidden + (s.dropout ? a.dropout : 0)) * tokens * h) / spread + adapted
       : (kept.hidden * tokens) / spread;
   const saved = normSaved + attentionSaved + scores + mlpSaved;
-  const wide = Math.max(attentionWide, mlpWide);
+  const widest = Math.max(attentionWide, mlpWide);
   const residual = (2 * 2 * tokens * h) / spread;
   const { selective } = stack;
   const savedSelective =
@@ -180,8 +214,8 @@ export function layerMemory(s: LayerShape, d: Degrees, stack: FullTraits, low = 
     attentionSaved: attentionSaved + scores,
     mlpSaved,
     normSaved,
-    forwardTemporary: wide,
-    backwardTemporary: wide + residual,
+    forwardTemporary: widest,
+    backwardTemporary: widest + residual,
     attentionTemporary: attentionWide + residual,
     mlpTemporary: mlpWide + residual,
     logits: 0,

@@ -98,7 +98,7 @@ function prefillBytes(job: Job, { shape }: JobPhase, sequences: number): number 
   const d = { ...layout, context: 1, microBatch: sequences, length: promptTokens(job) };
   let most = 0;
   for (const kind of new Set(shape.stack)) {
-    const m = layerMemory(shape.kinds[kind]!, d, rates.stack);
+    const m = layerMemory(shape.kinds[kind]!, d, rates.stack, false, rates.wide);
     most = Math.max(most, m.forwardTemporary + 2 * m.input);
   }
   return most;

@@ -100,7 +100,13 @@ class Numbers implements LayerNumbers {
     private readonly shape: LayerShape,
     private readonly degrees: Degrees,
   ) {
-    this.memory = layerMemory(shape, degrees, rates.stack, rates.lowPrecision && rates.stack.cachedWeightGradients);
+    this.memory = layerMemory(
+      shape,
+      degrees,
+      rates.stack,
+      rates.lowPrecision && rates.stack.cachedWeightGradients,
+      rates.wide,
+    );
   }
   get time(): LayerTime {
     if (this.known === undefined) {

@@ -8,7 +8,7 @@ import type { Candidate, StageContext } from "../types.js";
 import { plainRollout } from "./job.js";
 import { jobOfCandidate, objectiveOf } from "./job-of-candidate.js";
 import { phaseSeconds } from "./phases.js";
-import { raggedness, stepTime } from "./step.js";
+import { stepTime } from "./step.js";
 
 /** Undefined: the stage only trains one model. */
 export function phasesPlan(context: StageContext, candidate: Candidate): readonly PhasePlan[] | undefined {
@@ -33,7 +33,7 @@ export function phasesPlan(context: StageContext, candidate: Candidate): readonl
       sequences,
       tokens: sequences * f.tokens,
       flops: sequences * f.flops,
-      seconds: one === undefined ? step.seconds - step.passes : raggedness(job) * phaseSeconds(job, one),
+      seconds: one === undefined ? step.seconds - step.passes : phaseSeconds(job, one),
       ...(generates ? { portions: rolloutOf(job, one).waves, cache_bytes: Math.round(worst?.caches ?? 0) } : {}),
       peak_bytes: Math.round(worst?.peak ?? 0),
       breakdown: worst === undefined ? [] : itemsOf(worst),

@@ -8,7 +8,7 @@ import type { Candidate, StageContext } from "../types.js";
 import { type Job, layerNumbers } from "./job.js";
 import { phaseNames, phaseSeconds } from "./phases.js";
 import { gemmElements, type ModelShape } from "./shape.js";
-import { raggedness, type StepTime, stepTime } from "./step.js";
+import { type StepTime, stepTime } from "./step.js";
 
 /** Training FLOPs of one token without recomputation: forward three times over, routed experts only. */
 export function flopsPerToken(shape: ModelShape, length: number): number {
@@ -38,7 +38,6 @@ export function timePlan(
   job: Job,
 ): Omit<TimePlan, "total_seconds" | "goodput"> {
   const t = stepTime(job);
-  const ragged = raggedness(job);
   const tokens = job.layout.data * job.layout.microBatch * job.layout.accumulation * job.layout.length;
   const perSecond = tokens / t.seconds;
   // An accelerator has a peak: the checker wants one of the user's own, and all bundled ones do.
@@ -50,7 +49,7 @@ export function timePlan(
     ["pipeline bubble and transfers", t.bubble],
     ["exposed data-parallel communication", t.data],
     ["optimizer", t.optimizer],
-    ...job.phases.map((one) => [phaseNames[one.phase.id] ?? one.phase.id, ragged * phaseSeconds(job, one)] as const),
+    ...job.phases.map((one) => [phaseNames[one.phase.id] ?? one.phase.id, phaseSeconds(job, one)] as const),
     ["fixed cost of a step", t.fixed],
   ];
   return {

@@ -42,6 +42,8 @@ export interface Rates {
   readonly attentionNarrow: number;
   readonly memory: number;
   readonly lowPrecision: boolean;
+  /** Activations are in 32 bits. */
+  readonly wide: boolean;
   readonly castPasses: number;
   readonly link: number;
   readonly linkLatency: number;
@@ -151,6 +153,7 @@ export function ratesOf(
     attentionNarrow: narrow[chosen] ?? 0.5,
     memory: machine.memoryBandwidth * c("memory"),
     lowPrecision: low,
+    wide,
     castPasses: low ? (stack.casts ?? 1) * (constants["fp8.casts"] ?? 3) * (compute === "fp8" ? 1 : 1.3) : 0,
     link: machine.intraBandwidth * c("link"),
     linkLatency: constants["link.latency"] ?? 15e-6,

@@ -17,6 +17,11 @@ export function shapeOfGraph(graph: ModelGraph): ModelShape {
   return made;
 }
 
+const keptOf = (kind: LayerKind, bytes: 2 | 4) => ({
+  eager: savedParts(kind, "eager", { bytes }),
+  compiled: savedParts(kind, "compiled", { bytes }),
+});
+
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 const numberOf = (op: Op, ...keys: readonly string[]): number | undefined => {
   for (const key of keys) {
@@ -104,7 +109,7 @@ function shapeOfKind(graph: ModelGraph, kind: LayerKind): LayerShape {
     table,
     tableTrainable,
     opShares: sharesOf(kind),
-    ...(role === "block" ? { kept: { eager: savedParts(kind, "eager"), compiled: savedParts(kind, "compiled") } } : {}),
+    ...(role === "block" ? { kept: keptOf(kind, 2), keptWide: keptOf(kind, 4) } : {}),
     ...(attention === undefined
       ? {}
       : {

@@ -63,6 +63,8 @@ export interface LayerShape {
   readonly opShares?: ReadonlyMap<string, number>;
   /** Bytes that kernels keep of a token for the backward, by part of the layer, each where it is known. */
   readonly kept?: Readonly<Record<"eager" | "compiled", SavedParts>>;
+  /** The same where activations are in 32 bits. */
+  readonly keptWide?: Readonly<Record<"eager" | "compiled", SavedParts>>;
   /** Elements that generation caches for a token, by form, and after how many tokens it forgets (0: never). */
   readonly cached?: { readonly expanded: number; readonly latent: number; readonly window: number };
   /** Bytes of a frozen weight as stored, where not in the compute type (QLoRA). */
