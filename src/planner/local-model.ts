@@ -1,7 +1,8 @@
 /** Our own runtime as a cost model: memory and time of the very program that runs, played on shapes. */
 
 import { objectivePrograms, sharesWeights } from "../program/index.js";
-import { defaultMachine, type LocalPrediction, predictLocal } from "./local/index.js";
+import { defaultMachine, type LocalOptions, type LocalPrediction, predictLocal, runsHere } from "./local/index.js";
+import { predictRanks } from "./local/ranks.js";
 import { type Team, teamOf } from "./local/team.js";
 import type { Candidate, CostModel, LayerCost, StageContext } from "./types.js";
 
@@ -11,13 +12,14 @@ function predict(context: StageContext, candidate: Candidate): LocalPrediction {
   const known = cache.get(context) ?? new Map<string, LocalPrediction>();
   cache.set(context, known);
   const { parallel: p, contextLength, recompute } = candidate;
-  const key = JSON.stringify([p.micro_batch, p.accumulation, contextLength, recompute.map((r) => [r.mode, r.ops])]);
+  const key = JSON.stringify([p, candidate.chunks, contextLength, recompute.map((r) => [r.mode, r.ops])]);
   const found = known.get(key);
   if (found !== undefined) return found;
   const { stage, precision } = context;
   const role = objectivePrograms[stage.objective.kind]?.role(stage.objective.options);
   const other = role === undefined ? undefined : context[role];
-  const made = predictLocal(context.policy, candidate, context.local ?? defaultMachine, {
+  const machine = context.local ?? defaultMachine;
+  const options: LocalOptions = {
     compute: precision.compute.value,
     recipe: precision.recipe.value,
     optimizer: stage.optimizer.value.kind,
@@ -25,14 +27,22 @@ function predict(context: StageContext, candidate: Candidate): LocalPrediction {
     objective: stage.objective,
     ...(other === undefined ? {} : { other }),
     shares: sharesWeights(stage),
-  });
+  };
+  const alone =
+    p.pipeline * p.data * p.context * p.tensor === 1 ||
+    !runsHere(context.policy) ||
+    (other !== undefined && !runsHere(other)) ||
+    objectivePrograms[stage.objective.kind] === undefined;
+  const made = alone
+    ? predictLocal(context.policy, candidate, machine, options)
+    : predictRanks(context.policy, candidate, machine, options);
   known.set(key, made);
   return made;
 }
 
 /** All workers of a candidate, each of which the prediction is of. */
 const team = (context: StageContext, candidate: Candidate): Team =>
-  teamOf(predict(context, candidate), context.policy, candidate.parallel.data, context.local ?? defaultMachine);
+  teamOf(predict(context, candidate), context.policy, candidate.parallel, context.local ?? defaultMachine);
 
 /** Bytes of a saved tensor for so many tokens; our runtime computes in fp32. */
 function tensorBytes(context: StageContext, kind: string, id: string, sequences: number, length: number): number {

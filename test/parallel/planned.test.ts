@@ -83,7 +83,7 @@ it("keeps to one worker where the runtime has only one: Muon's weights cannot be
 });
 
 it("counts the memory of all workers against the machine's", () => {
-  const fixed = (n: number): string => source(`${adamw}\n  parallel = { data = ${n}, micro_batch = 1 }`);
+  const fixed = (n: number): string => source(`${adamw}\n  parallel = { data = ${n}, shard = none, micro_batch = 1 }`);
   const one = stageOf(fixed(1), cores(2)).memory;
   const two = stageOf(fixed(2), cores(2)).memory;
   expect(two.peak_bytes).toBe(one.peak_bytes);
@@ -95,7 +95,7 @@ it("counts the memory of all workers against the machine's", () => {
 });
 
 it("tells the time of two workers: nearly half on two cores, no less than one's on one", () => {
-  const fixed = (n: number): string => source(`${adamw}\n  parallel = { data = ${n}, micro_batch = 1 }`);
+  const fixed = (n: number): string => source(`${adamw}\n  parallel = { data = ${n}, shard = none, micro_batch = 1 }`);
   const step = (workers: number, n: number): number => stageOf(fixed(workers), cores(n)).time.step_seconds;
   expect(step(1, 2) / step(2, 2)).toBeGreaterThan(1.7);
   expect(step(1, 2) / step(2, 2)).toBeLessThan(2);

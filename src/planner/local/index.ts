@@ -16,6 +16,7 @@ import {
   numberOf,
   numericsOf,
   type ObjectiveOptions,
+  type ObjectiveProgram,
   objectivePrograms,
   otherState,
   type Rates,
@@ -98,7 +99,7 @@ export const ratesOf = ({
   ...(constants?.loopElements === undefined ? {} : { loopElements: constants.loopElements }),
 });
 
-const none = { lr: 0, beta1: 0, beta2: 0, eps: 1, weightDecay: 0, clip: 1, t: 1, lossScale: 1 };
+export const none = { lr: 0, beta1: 0, beta2: 0, eps: 1, weightDecay: 0, clip: 1, t: 1, lossScale: 1 };
 
 export function predictLocal(
   graph: ModelGraph,
@@ -125,17 +126,7 @@ export function predictLocal(
       : otherState(algebra, options.other, state, options.shares === true, length, () => empty);
   const { micro_batch, accumulation } = candidate.parallel;
   const sequences = micro_batch * program.rows(objective.options);
-  const ids = new Int32Array(sequences * length);
-  const batch = {
-    sequences,
-    length,
-    tokens: ids,
-    targets: ids,
-    weights: new Float32Array(sequences * length),
-    positions: ids,
-    ...(options.packing === true ? { segments: ids } : {}),
-    ...(program.dropout === true ? { noise: { key: 0, rows: ids } } : {}),
-  };
+  const batch = blankBatch(program, sequences, length, options.packing === true);
   const { recompute } = candidate;
   const micro = (): void => {
     runMicro(program, { algebra, policy: state, other, batch, recompute, scale: 1, options: objective.options });
@@ -165,8 +156,23 @@ export function predictLocal(
   return { peakBytes: dry.peak(), restBytes, stepSeconds, fits: dry.peak() <= machine.heapBytes };
 }
 
+/** A micro-batch whose values nobody reads. */
+export function blankBatch(program: ObjectiveProgram, sequences: number, length: number, packed: boolean) {
+  const ids = new Int32Array(sequences * length);
+  return {
+    sequences,
+    length,
+    tokens: ids,
+    targets: ids,
+    weights: new Float32Array(sequences * length),
+    positions: ids,
+    ...(packed ? { segments: ids } : {}),
+    ...(program.dropout === true ? { noise: { key: 0, rows: ids } } : {}),
+  };
+}
+
 /** Longest prompts and answers: memory at the last token. Gives the seconds that the tokens in between take besides. */
-function generate(
+export function generate(
   { algebra, seconds }: DryRun,
   state: ModelState<object>,
   sequences: number,
@@ -196,7 +202,8 @@ function generate(
   return more;
 }
 
-const runsHere = (graph: ModelGraph): boolean => Object.values(graph.kinds).every((kind) => kind.ops.every(isComputed));
+export const runsHere = (graph: ModelGraph): boolean =>
+  Object.values(graph.kinds).every((kind) => kind.ops.every(isComputed));
 
 /** Models with ops that the runtime lacks (it refuses to train them) still get a figure: states, and FLOPs by rate. */
 function roughly(

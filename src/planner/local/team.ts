@@ -1,6 +1,7 @@
-/** Data-parallel workers on this machine: what one of them takes, and what all of them share. */
+/** Workers on this machine: what one of them takes, and what all of them share. */
 import type { ModelGraph } from "../../model/graph.js";
 import type { Bytes, Seconds } from "../../units/index.js";
+import type { ParallelPlan } from "../plan.js";
 import type { LocalMachine } from "../types.js";
 import type { LocalPrediction } from "./index.js";
 
@@ -20,14 +21,14 @@ const exchangeCopies = 4;
 
 /**
  * Workers have a thread and a WASM heap each: they compute side by side up to the number of cores and take turns beyond it.
- * Each is taken for a whole replica: what ZeRO and the other axes spare of memory is not counted.
- * @param one prediction for a worker's own share of the batch
- * @param data number of workers, each with all of the model
+ * @param one prediction for the fullest worker
  */
-export function teamOf(one: LocalPrediction, graph: ModelGraph, data: number, machine: LocalMachine): Team {
+export function teamOf(one: LocalPrediction, graph: ModelGraph, parallel: ParallelPlan, machine: LocalMachine): Team {
+  const replicas = parallel.data * parallel.context;
+  const workers = replicas * parallel.tensor * parallel.pipeline;
   const { cores, heapBytes, memoryBytes, elementwiseBandwidth, constants } = machine;
   const { stepSeconds, peakBytes } = one;
-  if (data === 1) {
+  if (workers === 1) {
     const capacityBytes = Math.min(heapBytes, memoryBytes);
     return { ...one, computeSeconds: stepSeconds, allReduceSeconds: 0, machineBytes: peakBytes, capacityBytes };
   }
@@ -35,19 +36,20 @@ export function teamOf(one: LocalPrediction, graph: ModelGraph, data: number, ma
   // The leading thread puts whole weights and optimizer state together for a checkpoint.
   const leader = 4 * graph.parameters + 2 * gradients;
   const beside = threadBytes + exchangeCopies * gradients;
-  const turns = Math.max(1, data / cores);
+  const turns = Math.max(1, workers / cores);
   const computeSeconds = stepSeconds * turns;
-  const away = (data - 1) / data;
+  const away = (replicas - 1) / replicas;
   // Reads and writes of memory: out of the heap and joined 4, back into it 8; sent 2 and added 3, gathered 2 of what is others'.
-  const allReduceSeconds = ((12 + 7 * away) * gradients * turns) / (constants?.memoryBandwidth ?? elementwiseBandwidth);
-  const machineBytes = data * (peakBytes + beside) + leader;
+  const rate = constants?.memoryBandwidth ?? elementwiseBandwidth;
+  const allReduceSeconds = replicas === 1 ? 0 : ((12 + 7 * away) * gradients * turns) / rate;
+  const machineBytes = workers * (peakBytes + beside) + leader;
   return {
     ...one,
     stepSeconds: computeSeconds + allReduceSeconds,
     computeSeconds,
     allReduceSeconds,
     machineBytes,
-    capacityBytes: Math.max(0, Math.min(heapBytes, (memoryBytes - leader) / data - beside)),
+    capacityBytes: Math.max(0, Math.min(heapBytes, (memoryBytes - leader) / workers - beside)),
     fits: one.fits && machineBytes <= memoryBytes,
   };
 }

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { runCodes } from "../../diagnostics/index.js";
+import { forwardTasks, tasksOf } from "../../planner/schedule/index.js";
 import {
   type ObjectiveBatch,
   objectivePrograms,
@@ -17,7 +18,6 @@ import type { NamedTensor } from "../interfaces.js";
 import type { Sweep } from "../train/executor.js";
 import type { Asked } from "../train/generate.js";
 import type { Ask, Placement, Reply, StatePart, TeamJob } from "./job.js";
-import { forwardTasks, tasksOf } from "./tasks.js";
 
 /** The worker's program lies beside the bundle. */
 export function workerFile(): string {

@@ -18,14 +18,16 @@ export function misplaced(
       wrong.add(`${pattern}: the plan has no such weight`);
       continue;
     }
-    const wanted = parallel.tensor === 1 ? "replicate" : (placement.tensor ?? "replicate");
-    const found = tensor === undefined ? "replicate" : `shard(${tensor})`;
-    if (wanted !== found) wrong.add(`${pattern}: ${found} on the tensor axis, and the plan says ${wanted}`);
-    // Experts are spread over the expert axis first; how far beyond follows from the degrees.
-    if (parallel.expert > 1 && pattern.includes("{expert}")) {
-      if (placement.expert !== "shard(experts)") wrong.add(`${pattern}: experts spread, and the plan says otherwise`);
+    const expert = pattern.includes("{expert}");
+    if (expert && parallel.expert > 1) {
+      // Experts are the first dimension of their weights; how far they are spread beyond follows from the degrees.
+      if (!Object.values(placement).includes("shard(0)"))
+        wrong.add(`${pattern}: experts spread, and the plan says otherwise`);
       continue;
     }
+    const wanted = parallel.tensor === 1 ? "replicate" : (placement.tensor ?? "replicate");
+    const found = tensor === undefined ? "replicate" : `shard(${tensor + (expert ? 1 : 0)})`;
+    if (wanted !== found) wrong.add(`${pattern}: ${found} on the tensor axis, and the plan says ${wanted}`);
     const spread = parallel.data * parallel.context > 1 && shardedBy(placement, ["data", "shard", "context"]);
     if (spread !== shards > 1)
       wrong.add(`${pattern}: ${shards > 1 ? "sharded" : "whole"} on the data axis, and the plan says otherwise`);

@@ -1,9 +1,15 @@
 /** The order of work of one pipeline stage, as the plan's schedule has it. */
-import type { ParallelPlan } from "../../planner/plan.js";
-import { simulate } from "../../planner/schedule/index.js";
-import type { RankTask } from "../../program/index.js";
+import type { ParallelPlan } from "../plan.js";
+import { simulate } from "./simulate.js";
+import type { TaskKind } from "./types.js";
 
-export function tasksOf(parallel: ParallelPlan, stage: number): readonly RankTask[] {
+export interface StageTask {
+  readonly kind: TaskKind;
+  readonly micro_batch: number;
+  readonly chunk: number;
+}
+
+export function tasksOf(parallel: ParallelPlan, stage: number): readonly StageTask[] {
   const { pipeline: ranks, virtual, schedule: kind, accumulation: microBatches } = parallel;
   const chunks = ranks * virtual;
   const { tasks } = simulate({
@@ -21,7 +27,7 @@ export function tasksOf(parallel: ParallelPlan, stage: number): readonly RankTas
 }
 
 /** Only forwards, of so many micro-batches. */
-export function forwardTasks(chunks: readonly { readonly rank: number }[], stage: number, micro: number): RankTask[] {
+export function forwardTasks(chunks: readonly { readonly rank: number }[], stage: number, micro: number): StageTask[] {
   return Array.from({ length: micro }, (_, micro_batch) =>
     chunks.flatMap(({ rank }, chunk) => (rank === stage ? [{ kind: "forward" as const, micro_batch, chunk }] : [])),
   ).flat();
