@@ -24,10 +24,20 @@ const runs = readFileSync(runsFile, "utf8")
   .map((line) => JSON.parse(line));
 const result = study(runs, { leaveOut: !process.argv.includes("--fast"), log: (text) => console.error(text) });
 console.log(result.table);
-if (result.summary) console.log(result.summary);
+console.log(`\n${result.summary}`);
 if (write) {
   const json = (value) => `${JSON.stringify(value, null, 2)}\n`;
   writeFileSync(`${root}src/planner/calibrate/data/physics.json`, json(result.physics));
   writeFileSync(`${root}src/catalog/engines/stacks/data/fitted.json`, json(result.stacks));
-  if (result.residuals) writeFileSync(`${root}src/planner/calibrate/data/residuals.json`, json(result.residuals));
+  if (result.residuals) {
+    writeFileSync(`${root}src/planner/calibrate/data/residuals.json`, json(result.residuals));
+    const page = `${root}docs/VALIDATION.md`;
+    const filled = (text, name, inner) =>
+      text.replace(
+        new RegExp(`(<!-- ${name} -->\\n)[^]*?(<!-- /${name} -->)`),
+        (_, open, close) => `${open}\n${inner}\n\n${close}`,
+      );
+    const text = filled(readFileSync(page, "utf8"), "table", result.table);
+    writeFileSync(page, filled(text, "summary", result.summary));
+  }
 }

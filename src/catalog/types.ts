@@ -109,6 +109,8 @@ export interface StackTraits {
   readonly weightTraffic?: number;
   /** Traffic of quantising for products in 8 bits, over Transformer Engine's fused casts (1). */
   readonly casts?: number;
+  /** Scales of 8-bit products by row and column, which other kernels compute, more slowly. */
+  readonly rowwise?: boolean;
   /** Runs were asked to repeat to the bit: attention's backward sums in a fixed order. */
   readonly deterministic?: boolean;
   /** Expert dispatch sends a token once to each rank or node that needs it, not once for each expert (DeepEP). */

@@ -89,9 +89,32 @@ export function tableOf(rows: readonly Judged[]): string {
 const allCalibrated = (groups: ReadonlyMap<string, readonly Judged[]>): Errors =>
   [...groups.values()].flatMap(calibratedOf);
 
+/** In percent. */
+export interface Figures {
+  readonly median: number;
+  readonly p90: number;
+  readonly covered: number;
+}
+const figures = (list: Errors): Figures => ({
+  median: Number(percent(quantile(absolute(list), 0.5))),
+  p90: Number(percent(quantile(absolute(list), 0.9))),
+  covered: Math.round(100 * covered(list)),
+});
+
+/** What a fit is held to: all runs but those of Megatron-DeepSpeed of 2022, whose two publishers contradict each other. */
+export function held(rows: readonly Judged[]): Readonly<Record<"fitted" | "leftOut" | "oneRun", Figures>> {
+  const recent = rows.filter((r) => r.stack !== contradicted);
+  return {
+    fitted: figures(fittedOf(recent)),
+    leftOut: figures(leftOutOf(recent)),
+    oneRun: figures(allCalibrated(groupsOf(recent))),
+  };
+}
+const contradicted = "megatron-2022";
+
 /** Lines for the page: all runs alike, without the stack of 2022, and every table alike. */
 export function summaryOf(rows: readonly Judged[]): string {
-  const recent = rows.filter((r) => r.stack !== "megatron-2022");
+  const recent = rows.filter((r) => r.stack !== contradicted);
   const line = (name: string, of: readonly Judged[]): string => {
     const groups = groupsOf(of);
     const cells = [fittedOf(of), leftOutOf(of), allCalibrated(groups)].map(

@@ -33,6 +33,7 @@ export function toldOf(notes: string, traits: StackTraits): StackTraits {
     told = { ...told, overlap: { dataParallel: 0, fsdpPrefetch, tensorParallel: 0, pipeline: 0, expert: 0 } };
   }
   if (/determinis\w*\s*[=:]?\s*(true|on|yes|1)/i.test(notes)) told = { ...told, deterministic: true };
+  if (/row-?wise/i.test(notes)) told = { ...told, rowwise: true };
   return told;
 }
 

@@ -29,7 +29,7 @@ const physicsSpread: readonly (readonly [RegExp, number])[] = [
   [/^link\./, 0.15],
   [/^network\.latency/, 0.7],
   [/^network$/, 0.2],
-  [/^(alltoall|moe\.passes)/, 0.3],
+  [/^(alltoall|moe\.passes)/, 0.25],
   [/^tensor\.reach/, 0.12],
   [/^pipeline\.hop/, 0.5],
   [/^fp8\.casts/, 0.4],
@@ -48,7 +48,7 @@ export const stackSpread: Readonly<Record<string, number>> = {
   floor: 0.35,
   fsdpTax: 0.5,
   stepSeconds: 0.5,
-  timeFactor: 0.08,
+  timeFactor: 0.06,
   exposed: 0.7,
   weightTraffic: 0.5,
 };

@@ -1,7 +1,7 @@
 /** The fit of everything, and the same fit with each publisher left out in turn. Run by `bench/fit.mjs`. */
 import { statedStacks } from "../../catalog/engines/index.js";
 import stated from "./data/stated.json" with { type: "json" };
-import { type Judged, quantile, summaryOf, tableOf } from "./evaluation.js";
+import { held, type Judged, quantile, summaryOf, tableOf } from "./evaluation.js";
 import { fitConstants, predictAll, type Sample, weigh } from "./fit.js";
 import { lacks, type Prepared, prepare, toldOf } from "./job-of-run.js";
 import { type Parameter, parametersOf } from "./parameters.js";
@@ -49,7 +49,7 @@ export function study(runs: readonly Run[], options: StudyOptions) {
       },
     },
     stacks: { fittedOn, stacks: stacksOf(parameters, values) },
-    ...(outside === undefined ? {} : { residuals: residualsOf(samples, inside, outside, fittedOn) }),
+    ...(outside === undefined ? {} : { residuals: { ...residualsOf(samples, inside, outside, fittedOn), held: held(judged) } }),
   };
 }
 

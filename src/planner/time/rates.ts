@@ -130,7 +130,14 @@ export function ratesOf(
   const base = wide ? (machine.peakFlops[compute] ?? machine.peakFlops.tf32 ?? peak16 / 2) : peak16;
   const gemm16 = base * c("gemm") * power;
   const peak8 = machine.peakFlops.fp8 ?? 2 * peak16;
-  const recipe = compute === "nvfp4" ? 1.5 * c("recipe.nvfp4") : compute === "mxfp8" ? c("recipe.mxfp8") : 1;
+  const recipe =
+    compute === "nvfp4"
+      ? 1.5 * c("recipe.nvfp4")
+      : compute === "mxfp8"
+        ? c("recipe.mxfp8")
+        : stack.rowwise === true
+          ? c("recipe.rowwise")
+          : 1;
   const gemm = low ? peak8 * c("gemm8") * recipe * power : gemm16;
   const chosen = stack.attention === "unfused" ? "unfused" : (stack.attentionOn?.[g] ?? stack.attention);
   const kernel = chosen === "tfjs" ? "unfused" : chosen;

@@ -45,7 +45,7 @@ export const megatronAmpere = stack("megatron-ampere", {
 /** Megatron-Core with Transformer Engine, 2024 on: cuDNN attention, fused kernels, overlapped gradient reduction. */
 export const megatronCore = stack("megatron", {
   // Clusters and flags as users have them, beside NVIDIA's own recipes.
-  timeFactor: { any: 1.05 },
+  timeFactor: { any: 1.02 },
   attention: "cudnn",
   elementwisePasses: 9,
   ffnPasses: 3,
