@@ -1,8 +1,8 @@
 /** Ceilings: accuracy may get better, and whoever makes it worse is told here. */
 import { describe, expect, it } from "vitest";
-import { type Run, validateRuns } from "../../src/planner/calibrate/index.js";
 import residuals from "../../src/planner/calibrate/data/residuals.json" with { type: "json" };
-import { calibratedOf, type Judged, held as heldOf } from "../../src/planner/calibrate/evaluation.js";
+import { calibratedOf, held as heldOf, type Judged } from "../../src/planner/calibrate/evaluation.js";
+import { type Run, validateRuns } from "../../src/planner/calibrate/index.js";
 
 describe("what the last fit was held to (all publishers but those of Megatron-DeepSpeed of 2022)", () => {
   const { held } = residuals;

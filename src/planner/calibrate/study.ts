@@ -49,7 +49,9 @@ export function study(runs: readonly Run[], options: StudyOptions) {
       },
     },
     stacks: { fittedOn, stacks: stacksOf(parameters, values) },
-    ...(outside === undefined ? {} : { residuals: { ...residualsOf(samples, inside, outside, fittedOn), held: held(judged) } }),
+    ...(outside === undefined
+      ? {}
+      : { residuals: { ...residualsOf(samples, inside, outside, fittedOn), held: held(judged) } }),
   };
 }
 
