@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { misplaced } from "./package-rules.mjs";
 
 const folder = mkdtempSync(path.join(tmpdir(), "llmp-package-"));
 const run = (program, args, cwd = folder) =>
@@ -12,16 +13,8 @@ try {
   const [packed] = JSON.parse(
     run("npm", ["pack", "--json", "--pack-destination", folder], process.cwd()).replace(/^[^[]*/, ""),
   );
-  const stray = packed.files
-    .map((f) => f.path)
-    .filter(
-      (f) =>
-        !/^(dist|std|examples|grammar)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(f) ||
-        /\.(test|map)\b|runs\//.test(f),
-    );
-  if (stray.length > 0) throw new Error(`not for users: ${stray.slice(0, 5).join(", ")}`);
-  for (const due of ["dist/types/index.d.ts", "dist/types/core.d.ts", "dist/llmp.js", "std/llama3.llmp"])
-    if (!packed.files.some((f) => f.path === due)) throw new Error(`${due} is missing`);
+  const problems = misplaced(packed.files.map((f) => f.path));
+  if (problems.length > 0) throw new Error(problems.slice(0, 5).join("; "));
   writeFileSync(path.join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
   run("npm", ["install", "--no-audit", "--no-fund", "--silent", path.join(folder, packed.filename)]);
   run("chmod", ["-R", "a-w", "node_modules/llmp"]);

@@ -1,4 +1,5 @@
 /** What a user types, through the built program: answers, exit codes (DESIGN section 7), and where each is written. */
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Ajv } from "ajv";
@@ -187,6 +188,21 @@ describe("what can I write here", () => {
     const { code, stdout } = await llmp(["completion", shell]);
     expect(code).toBe(0);
     expect(stdout).toContain("check");
+  });
+
+  it.skipIf(process.platform === "win32")("bash completes values: targets, backends, machines, codes", async () => {
+    const { stdout } = await llmp(["completion", "bash"]);
+    const complete = (...typed: string[]): string[] => {
+      const ask = `${stdout}\nCOMP_WORDS=("$@")\nCOMP_CWORD=$(( $# - 1 ))\n_llmp\nprintf '%s\\n' "\${COMPREPLY[@]}"`;
+      return execFileSync("bash", ["-c", ask, "bash", "llmp", ...typed], { encoding: "utf8" })
+        .trim()
+        .split("\n");
+    };
+    expect(complete("pl")).toEqual(["plan"]);
+    expect(complete("emit", "sage")).toEqual(["sagemaker"]);
+    expect(complete("run", "--backend", "wa")).toEqual(["wasm"]);
+    expect(complete("import", "--instance", "ml.p5.48")).toContain("ml.p5.48xlarge");
+    expect(complete("explain", "LLMP120")).toContain("LLMP1204");
   });
 });
 

@@ -33,15 +33,36 @@ interface Verb {
   readonly words: readonly string[];
 }
 
+/** What stands where any text may: no list to choose from, but one to complete by. */
+async function known(): Promise<{
+  readonly options: Readonly<Record<string, readonly string[]>>;
+  readonly words: Readonly<Record<string, readonly string[]>>;
+}> {
+  const [{ backendNames }, { emitters }, { allCodes }, { listing }] = await Promise.all([
+    import("../../runtime/backend/index.js"),
+    import("../../emit/index.js"),
+    import("../../diagnostics/index.js"),
+    import("../things.js"),
+  ]);
+  const names = (kind: "instances" | "models"): readonly string[] => listing(kind).map((row) => row.name);
+  return {
+    options: { "--backend": backendNames, "--instance": names("instances"), "--model": names("models") },
+    words: { emit: emitters.map((e) => e.name), explain: allCodes.map((c) => c.code) },
+  };
+}
+
 async function tree(): Promise<readonly Verb[]> {
   const verbs: Verb[] = [];
+  const { options, words } = await known();
   for (const row of commands) {
     const command = row.name === "completion" ? undefined : (await row.load()).command();
     verbs.push({
       name: row.name,
       summary: row.summary,
       options: (command?.options ?? []).flatMap((o) =>
-        o.long === undefined ? [] : [{ flag: o.long as string, doc: o.description, values: o.argChoices ?? [] }],
+        o.long === undefined
+          ? []
+          : [{ flag: o.long as string, doc: o.description, values: o.argChoices ?? options[o.long] ?? [] }],
       ),
       words:
         row.name === "completion"
@@ -49,6 +70,7 @@ async function tree(): Promise<readonly Verb[]> {
           : [
               ...(command?.commands.map((c) => c.name()) ?? []),
               ...(command?.registeredArguments.flatMap((a) => a.argChoices ?? []) ?? []),
+              ...(words[row.name] ?? []),
             ],
     });
   }
@@ -106,7 +128,12 @@ ${verbs
     const options = v.options.map((o) =>
       quote(`${o.flag}[${plain(o.doc)}]${o.values.length > 0 ? `:value:(${o.values.join(" ")})` : ""}`),
     );
-    const rest = v.words.length > 0 ? quote(`*:word:(${v.words.join(" ")})`) : quote('*:file:_files -g "*.llmp"');
+    const file = '_files -g "*.llmp"';
+    const rest = quote(
+      v.words.length > 0
+        ? `*:word or file:{_alternative "words:word:(${v.words.join(" ")})" "files:file:${file.replaceAll('"', '\\"')}"}`
+        : `*:file:${file}`,
+    );
     return `    ${v.name}) shift words; (( CURRENT-- )); _arguments ${[...options, rest].join(" ")} ;;`;
   })
   .join("\n")}
