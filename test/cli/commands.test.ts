@@ -202,7 +202,7 @@ describe("what can I write here", () => {
     expect(complete("emit", "sage")).toEqual(["sagemaker"]);
     expect(complete("run", "--backend", "wa")).toEqual(["wasm"]);
     expect(complete("import", "--instance", "ml.p5.48")).toContain("ml.p5.48xlarge");
-    expect(complete("explain", "LLMP120")).toContain("LLMP1204");
+    expect(complete("explain", "LLMP100")).toContain("LLMP1002");
   });
 });
 

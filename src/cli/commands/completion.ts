@@ -47,7 +47,7 @@ async function known(): Promise<{
   const names = (kind: "instances" | "models"): readonly string[] => listing(kind).map((row) => row.name);
   return {
     options: { "--backend": backendNames, "--instance": names("instances"), "--model": names("models") },
-    words: { emit: emitters.map((e) => e.name), explain: allCodes.map((c) => c.code) },
+    words: { emit: emitters.map((e) => e.name), explain: Object.keys(allCodes) },
   };
 }
 
