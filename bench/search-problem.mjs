@@ -12,22 +12,70 @@ import { readFileSync } from "node:fs";
 import { check } from "./src/checker/index.ts";
 import { bundledHardware } from "./src/hardware/index.ts";
 import { parse } from "./src/parser/index.ts";
+import { families } from "./src/planner/recompute/ways.ts";
+import { chunksFor } from "./src/planner/search/inner.ts";
+import { layouts } from "./src/planner/search/layouts.ts";
 import { stageProblem } from "./src/planner/search/problem.ts";
 import { search } from "./src/planner/search/solve.ts";
+import { capacityOf } from "./src/planner/search/terms.ts";
 ${
   standIn
     ? 'import { build, standIn } from "./test/planner-search/stand-in.ts"; const fresh = standIn;'
     : 'import { buildModel as build } from "./src/model/index.ts"; import { costModel } from "./src/planner/cost-model.ts"; const fresh = () => costModel;'
 }
-export function run(text, root) {
+function problemOf(text, root) {
   const { value: ast } = parse({ path: "main.llmp", text });
   const read = (p) => { if (p === "main.llmp") return text; try { return readFileSync(root + "/" + p, "utf8"); } catch { return undefined; } };
   const checked = check(ast, { read, glob: () => [], now: () => 0 });
   if (checked.value === undefined) throw new Error(checked.diagnostics.map((d) => d.message).join("; "));
   const pipeline = checked.value;
+  return () => stageProblem(pipeline, pipeline.stages[0], bundledHardware(), build, {}).problem;
+}
+const shuffled = (list) => {
+  let state = 1;
+  for (let i = list.length - 1; i > 0; i--) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const j = state % (i + 1);
+    [list[i], list[j]] = [list[j], list[i]];
+  }
+  return list;
+};
+/** Strategies evaluated in full, none left out by a bound, for so many seconds of the processor. */
+export function evaluateAll(text, root, seconds) {
+  const problem = problemOf(text, root)();
+  const model = fresh();
+  const [c] = problem.configurations;
+  const { context, count, contextLength, globalBatch, devices, parallel: settings } = c;
+  const { can } = context.engine;
+  const spec = problem.pipeline.models[problem.stage.model.value];
+  const space = { settings, can, spec, layers: context.policy.stack.length - 2, devices, contextLength, globalBatch };
+  const all = shuffled([...layouts(space)]);
+  const cpu = process.cpuUsage();
+  const used = () => { const { user, system } = process.cpuUsage(cpu); return (user + system) / 1e6; };
+  let evaluated = 0;
+  let fits = 0;
+  search: for (;;) {
+    for (const parallel of all) {
+      if (used() > seconds) break search;
+      const frame = { model, context, count, contextLength, globalBatch, capacity: capacityOf(problem, c) };
+      const chunks = chunksFor(frame, parallel);
+      for (const family of families(context.policy, can.recompute, undefined)) {
+        for (let k = 0; k < family.size(chunks); k++) {
+          const recompute = family.member(k, chunks);
+          const candidate = { count, pricing: "on_demand", contextLength, globalBatch, parallel, recompute, offload: "none", chunks };
+          evaluated++;
+          if (model.evaluate(context, candidate).fits) fits++;
+        }
+      }
+    }
+  }
+  return { evaluated, fits, cpuSeconds: used() };
+}
+export function run(text, root) {
+  const problemNow = problemOf(text, root);
   const start = performance.now();
   const cpu = process.cpuUsage();
-  const { problem } = stageProblem(pipeline, pipeline.stages[0], bundledHardware(), build, {});
+  const problem = problemNow();
   const result = search(problem, fresh());
   const { user, system } = process.cpuUsage(cpu);
   return { seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6, ...result };
@@ -42,8 +90,8 @@ export function run(text, root) {
     logLevel: "error",
     banner: { js: 'import { createRequire as __r } from "node:module"; const require = __r(import.meta.url);' },
   });
-  const { run } = await import(out);
-  return (text) => run(text, root);
+  const { run, evaluateAll } = await import(out);
+  return { run: (text) => run(text, root), evaluateAll: (text, seconds) => evaluateAll(text, root, seconds) };
 }
 
 export const strategies = (r) =>

@@ -42,7 +42,7 @@ if (only === undefined) {
       { stdio: "inherit" },
     );
 } else {
-  const run = await loadSearch(process.argv.includes("--stand-in"));
+  const { run } = await loadSearch(process.argv.includes("--stand-in"));
   const [name, text] = problems[Number(only.slice("--problem=".length))];
   const r = run(text);
   const best = r.front[0];

@@ -35,7 +35,8 @@ export function readBody(
       unknownKey(key, specs, context, options);
       continue;
     }
-    checkOperator(entry, options.limits ?? [], context);
+    // `--set budget.time=12h` can only mean the limit.
+    if (from !== "set") checkOperator(entry, options.limits ?? [], context);
     context.usedSet = false;
     const decision = readField(entry.value, spec, context, from);
     const origin: Origin = context.usedSet ? "set" : from;

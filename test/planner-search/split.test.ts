@@ -4,7 +4,7 @@ import { costModel } from "../../src/planner/cost-model.js";
 import { toChunks } from "../../src/planner/layout/index.js";
 import type { ParallelPlan } from "../../src/planner/plan.js";
 import { everyNth, firstOfChunks, full, none, selective } from "../../src/planner/recompute/modes.js";
-import { bestSplit, type Treatment } from "../../src/planner/search/split.js";
+import { bestSplit, Ranks, type Treatment } from "../../src/planner/search/split.js";
 import type { Candidate } from "../../src/planner/types.js";
 import { candidateOf, contextOf, parallel, program } from "../planner-physics/context.js";
 import { pick, random, splits } from "./enumerate.js";
@@ -70,8 +70,8 @@ it.each(contexts)("%s: the fastest of all splits", (name, context) => {
       layers: ways,
       ...(first === undefined ? {} : { first: { count: first, layers: full(policy) } }),
     };
-    const model = { ...costModel.splitting!(context, base), roomBytes: Number.POSITIVE_INFINITY };
-    const found = bestSplit(model, sharded, treatment, capacity, Number.POSITIVE_INFINITY);
+    const ranks = new Ranks(costModel.splitting!(context, base), sharded, treatment);
+    const found = bestSplit(ranks, capacity, Number.POSITIVE_INFINITY);
     const at = `${name}, seed ${seed}: ${JSON.stringify(sharded)}`;
     if (found.floor !== undefined) {
       open++;
@@ -83,7 +83,7 @@ it.each(contexts)("%s: the fastest of all splits", (name, context) => {
     expect(all[i]!.peakBytes, at).toBeLessThanOrEqual(capacity);
     expect(Math.abs(all[i]!.stepSeconds / best - 1), `${at}: ${all[i]!.stepSeconds}, best ${best}`).toBeLessThan(1e-9);
     // Nothing is found below what is best.
-    expect(bestSplit(model, sharded, treatment, capacity, best * (1 - 1e-9)).chunks, at).toBeUndefined();
+    expect(bestSplit(ranks, capacity, best * (1 - 1e-9)).chunks, at).toBeUndefined();
   }
   expect(short).toBeGreaterThan(30);
   expect(proven, `${open} not proven`).toBeGreaterThan(name === "windows" ? 30 : 55);

@@ -39,9 +39,9 @@ export function relaxations(input: Input): Relaxation[] {
     for (const change of changes(input.pipeline, stage, s, bad)) {
       // Of one kind the nearest is enough.
       if (done.has(change.kind)) continue;
-      const choice = attempt(input, change, stage.name, rest);
-      if (choice === undefined) continue;
-      found.push(told(stage.name, change, choice));
+      const met = attempt(input, change, stage.name, rest);
+      if (met === undefined) continue;
+      found.push(told(stage.name, change, met));
       if (found.length >= 3) return [...found, ...budgets(input)];
       done.add(change.kind);
     }
@@ -129,37 +129,73 @@ function changes(pipeline: Pipeline, stage: Stage, s: Searched, bad: boolean): C
   return all;
 }
 
+/** What a change leads to; within the budget, or with the one limit raised that it still misses. */
+interface Met {
+  readonly choice: Choice;
+  readonly hours?: number;
+  readonly dollars?: number;
+}
+
 function attempt(
   input: Input,
   change: Change,
   name: string,
   rest: { seconds: number; money: number },
-): Choice | undefined {
+): Met | undefined {
   const { pipeline } = change;
   const hardware = mergeHardware(input.hardware, pipeline.accelerators, pipeline.instances);
   const stage = pipeline.stages.find((s) => s.name === name)!;
   const { problem } = stageProblem(pipeline, stage, hardware, input.tools.build, input.options);
   if (problem === undefined) return undefined;
-  const result = search(problem, input.tools.modelFor(problem.configurations[0]!.context), input.options.limit);
-  const time = pipeline.budget.time?.value ?? Number.POSITIVE_INFINITY;
-  const money = pipeline.budget.cost?.value;
-  const within = result.front.filter(
-    (c) => c.seconds + rest.seconds <= time && affordable({ money: c.money + rest.money }, money),
-  );
-  const key = pipeline.budget.minimize.value;
-  return within.sort((a, b) => (key === "time" ? a.seconds - b.seconds : a.money - b.money))[0];
+  const { front } = search(problem, input.tools.modelFor(problem.configurations[0]!.context), input.options.limit);
+  const { time, cost } = pipeline.budget;
+  const total = (c: { seconds: number; money: number }) => ({
+    seconds: c.seconds + rest.seconds,
+    money: c.money + rest.money,
+  });
+  const late = (c: { seconds: number }): boolean => time !== undefined && c.seconds > time.value;
+  const dear = (c: { money: number }): boolean => !affordable(c, cost?.value);
+  const fastest = [...front].sort((a, b) => a.seconds - b.seconds);
+  const cheapest = [...front].sort((a, b) => a.money - b.money);
+  const byGoal = pipeline.budget.minimize.value === "time" ? fastest : cheapest;
+  const choice = byGoal.find((c) => !late(total(c)) && !dear(total(c)));
+  if (choice !== undefined) return { choice };
+  // Meets a limit that the plan as it is misses, though not the other.
+  const now = {
+    seconds: input.choices.reduce((n, c) => n + c.seconds, 0),
+    money: input.choices.reduce((n, c) => n + c.money, 0),
+  };
+  const inTime = late(now) ? cheapest.find((c) => !late(total(c)) && c.money < unknownMoney) : undefined;
+  if (inTime !== undefined) return { choice: inTime, dollars: Math.ceil(total(inTime).money) };
+  const inMoney = dear(now) ? fastest.find((c) => !dear(total(c))) : undefined;
+  if (inMoney !== undefined) return { choice: inMoney, hours: Math.ceil(total(inMoney).seconds / 3600) };
+  return undefined;
 }
 
-const told = (stage: string, { change, flag }: Change, c: Choice): Relaxation => ({
-  stage,
-  change,
-  ...(flag === undefined ? {} : { flag }),
-  figures: [
-    { name: "time", value: formatSeconds(c.seconds) },
-    { name: "cost", value: c.priced ? formatUsd(c.money) : "price unknown" },
-    { name: "peak", value: formatBytes(c.evaluation.peakBytes) },
+const limits = (hours: number | undefined, dollars: number | undefined) => ({
+  text: [hours === undefined ? "" : `${hours} hours`, dollars === undefined ? "" : formatUsd(dollars)]
+    .filter((x) => x !== "")
+    .join(" and "),
+  flags: [
+    ...(hours === undefined ? [] : [`--set budget.time=${hours}h`]),
+    ...(dollars === undefined ? [] : [`--set 'budget.cost=$${dollars}'`]),
   ],
 });
+
+function told(stage: string, { change, flag }: Change, { choice: c, hours, dollars }: Met): Relaxation {
+  const { text, flags } = limits(hours, dollars);
+  const all = [...(flag === undefined ? [] : [flag]), ...flags];
+  return {
+    stage,
+    change: text === "" ? change : `${change}, and a budget of ${text}`,
+    ...(flag === undefined ? {} : { flag: all.join(" ") }),
+    figures: [
+      { name: "time", value: formatSeconds(c.seconds) },
+      { name: "cost", value: c.priced ? formatUsd(c.money) : "price unknown" },
+      { name: "peak", value: formatBytes(c.evaluation.peakBytes) },
+    ],
+  };
+}
 
 /** Or the budget itself: what it would have to be for this plan, and for the fastest and the cheapest there is. */
 function budgets({ pipeline, choices, searched }: Input): Relaxation[] {
@@ -180,20 +216,18 @@ function budgets({ pipeline, choices, searched }: Input): Relaxation[] {
     ...inMoney.sort((a, b) => a.seconds - b.seconds).slice(0, 1),
   ];
   const told = wanted.flatMap((c) => {
-    const hours = Math.ceil(c.seconds / 3600);
-    const dollars = Math.ceil(c.money);
     const late = time !== undefined && c.seconds > time.value;
     const dear = !affordable(c, cost?.value);
     if (!late && !dear) return [];
+    const { text, flags } = limits(
+      late ? Math.ceil(c.seconds / 3600) : undefined,
+      dear ? Math.ceil(c.money) : undefined,
+    );
     return [
       {
         stage: "budget",
-        change: [late ? `${hours} hours of time` : "", dear ? `$${dollars} of money` : ""]
-          .filter((x) => x !== "")
-          .join(" and "),
-        flag: [late ? `--set budget.time=${hours}h` : "", dear ? `--set 'budget.cost=$${dollars}'` : ""]
-          .filter((x) => x !== "")
-          .join(" "),
+        change: `a budget of ${text}`,
+        flag: flags.join(" "),
         figures: [
           { name: "time", value: formatSeconds(c.seconds) },
           { name: "cost", value: c.money < unknownMoney ? formatUsd(c.money) : "price unknown" },

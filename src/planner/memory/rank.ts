@@ -79,7 +79,16 @@ export const passedBytes = (job: Job): number =>
     : 0;
 
 const momentOf = (moment: RankMemory["moment"], phase: string, parts: MomentParts): RankMemory => ({
-  ...parts,
+  weights: parts.weights,
+  gradients: parts.gradients,
+  optimizer: parts.optimizer,
+  activations: parts.activations,
+  loss: parts.loss,
+  buffers: parts.buffers,
+  cached: parts.cached,
+  temporary: parts.temporary,
+  others: parts.others,
+  caches: parts.caches,
   moment,
   phase,
   peak:

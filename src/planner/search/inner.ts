@@ -9,7 +9,7 @@ import type { Candidate, Evaluation, SplitModel } from "../types.js";
 import { type Frame, fits } from "./frame.js";
 import { placeLayers } from "./placement.js";
 import { allowed } from "./space.js";
-import { bestSplit, canHold, type Treatment } from "./split.js";
+import { bestSplit, canHold, Ranks, type Treatment } from "./split.js";
 
 export interface Solved {
   readonly candidate: Candidate;
@@ -179,21 +179,28 @@ function searchSplits(
   const { stack } = frame.context.policy;
   const layers = stack.length - 2;
   const everything = treated(full(frame.context.policy));
-  const free = { ...splitting, roomBytes: Number.POSITIVE_INFINITY };
+  const room = Math.min(frame.capacity, splitting.roomBytes);
   let floor: Seconds | undefined;
   let found = false;
+  const kept = treated(none(frame.context.policy));
   const treatmentOf = (family: Family, k: number): Treatment => {
     const first = family.first?.(k);
-    if (first === undefined) return { stack, layers: treated(family.member(k, balanced)) };
-    return { stack, layers: treated(none(frame.context.policy)), first: { count: first, layers: everything } };
+    return first === undefined
+      ? { stack, layers: treated(family.member(k, balanced)) }
+      : { stack, layers: kept, first: { count: first, layers: everything } };
   };
   for (const family of ways) {
     // Blocks of recomputed layers may be as long as the longest chunk of any split.
     const size = family.first === undefined ? family.size(balanced) : layers - parallel.pipeline * parallel.virtual;
-    const held = (k: number): boolean => canHold(splitting, parallel, treatmentOf(family, k), frame.capacity, bound());
+    const known = new Map<number, Ranks>();
+    const ranksOf = (k: number): Ranks => {
+      const ranks = known.get(k) ?? new Ranks(splitting, parallel, treatmentOf(family, k));
+      known.set(k, ranks);
+      return ranks;
+    };
+    const held = (k: number): boolean => canHold(ranksOf(k), room, bound());
     for (let k = firstHeld(size, held); k < size; k++) {
-      const treatment = treatmentOf(family, k);
-      const result = bestSplit(splitting, parallel, treatment, frame.capacity, bound());
+      const result = bestSplit(ranksOf(k), room, bound());
       if (result.chunks !== undefined) {
         found = true;
         look(family.member(k, result.chunks), result.chunks);
@@ -203,7 +210,7 @@ function searchSplits(
         if (result.floor < bound() * (1 - 1e-9)) floor = Math.min(floor ?? result.floor, result.floor);
       }
       if (size === 1) break;
-      const freely = bestSplit(free, parallel, treatment, Number.POSITIVE_INFINITY, bound());
+      const freely = bestSplit(ranksOf(k), Number.POSITIVE_INFINITY, bound());
       if (freely.chunks === undefined && freely.floor === undefined) break;
     }
   }

@@ -44,28 +44,13 @@ const rounding = 1 + 1e-12;
 const near = 1 + 1e-9;
 
 /** False: ranks cannot hold all layers treated so in a step below the limit, however they are split. */
-export const canHold = (
-  model: SplitModel,
-  parallel: Pipelined,
-  treatment: Treatment,
-  capacity: number,
-  limit: Seconds,
-): boolean => {
-  const ranks = new Ranks(model, parallel, treatment);
-  return ranks.hold(ranks.most(Math.min(capacity, model.roomBytes), ranks.enough(limit)));
-};
+export const canHold = (ranks: Ranks, room: number, limit: Seconds): boolean =>
+  ranks.hold(ranks.most(room, ranks.enough(limit)));
 
 export type Pipelined = Pick<ParallelPlan, "pipeline" | "virtual" | "schedule">;
 
-export function bestSplit(
-  model: SplitModel,
-  parallel: Pipelined,
-  treatment: Treatment,
-  capacity: number,
-  limit: Seconds,
-): SplitResult {
-  const room = Math.min(capacity, model.roomBytes);
-  const ranks = new Ranks(model, parallel, treatment);
+/** Of splits in which no rank's peak is above `room`, and the step is below the limit. */
+export function bestSplit(ranks: Ranks, room: number, limit: Seconds): SplitResult {
   const least = ranks.least();
   if (least >= limit || !ranks.hold(ranks.most(room, ranks.enough(limit)))) return {};
   if (ranks.layersOf === "unknown") return { floor: least };
@@ -194,7 +179,7 @@ interface Held {
 }
 
 /** What each rank comes to with so many layers from a given start. */
-class Ranks {
+export class Ranks {
   readonly p: number;
   readonly virtual: number;
   readonly layers: number;
@@ -414,20 +399,6 @@ class Ranks {
 
   /** The most layers that each rank can hold, of the class that needs least, up to `enough`. */
   most(room: number, enough: number): number[] {
-    const plainest = [...new Set(this.classes.slice(1, -1))];
-    const first = this.treatment.first?.count ?? 0;
-    const lightest = (rank: number, n: number): number => {
-      let early = 0;
-      for (let i = 0; i < this.virtual; i++) early += Math.min(first, chunkSize(n, this.virtual, i));
-      let least = Number.POSITIVE_INFINITY;
-      for (const id of plainest) {
-        const counts: number[] = [];
-        counts[id] = n - early;
-        if (early > 0) counts[this.early[id]!] = (counts[this.early[id]!] ?? 0) + early;
-        least = Math.min(least, this.of(rank, counts).figures.peakBytes);
-      }
-      return least;
-    };
     const most: number[] = [];
     const largest = Math.min(enough, this.layers - this.virtual * (this.p - 1));
     for (let rank = 0; rank < this.p; rank++) {
@@ -435,7 +406,7 @@ class Ranks {
       let low = 0;
       let high = largest + 1;
       for (let n = most[rank - 1] ?? largest, step = 1; n > low && n < high; step *= 2) {
-        if (lightest(rank, n) <= room) {
+        if (this.lightest(rank, n) <= room) {
           low = n;
           n = Math.min(largest, n + step);
         } else {
@@ -445,12 +416,33 @@ class Ranks {
       }
       while (high - low > 1) {
         const middle = (low + high) >> 1;
-        if (lightest(rank, middle) <= room) low = middle;
+        if (this.lightest(rank, middle) <= room) low = middle;
         else high = middle;
       }
       most.push(low);
     }
     return most;
+  }
+
+  private readonly peaks = new Map<number, number>();
+
+  /** The least peak of a rank with n layers of one class. */
+  private lightest(rank: number, n: number): number {
+    const key = rank * 4096 + n;
+    const known = this.peaks.get(key);
+    if (known !== undefined) return known;
+    const first = this.treatment.first?.count ?? 0;
+    let early = 0;
+    for (let i = 0; i < this.virtual; i++) early += Math.min(first, chunkSize(n, this.virtual, i));
+    let least = Number.POSITIVE_INFINITY;
+    for (const id of new Set(this.classes.slice(1, -1))) {
+      const counts: number[] = [];
+      counts[id] = n - early;
+      if (early > 0) counts[this.early[id]!] = (counts[this.early[id]!] ?? 0) + early;
+      least = Math.min(least, this.of(rank, counts).figures.peakBytes);
+    }
+    this.peaks.set(key, least);
+    return least;
   }
 
   /** More layers take a rank too long for a step below the limit. */
