@@ -153,8 +153,11 @@ describe("emit", () => {
     const at = folder();
     const file = path.join(at, "p.json");
     expect((await llmp(["plan", domain, "-o", file])).code).toBe(0);
-    const plan = JSON.parse(readFileSync(file, "utf8")) as { stages: { name: string }[] };
-    for (const stage of plan.stages) stage.name = "$(touch pwned)";
+    interface Named {
+      readonly stages: { name: string }[];
+    }
+    const plan = JSON.parse(readFileSync(file, "utf8")) as Named & { readonly pipeline: Named };
+    for (const stage of [...plan.stages, ...plan.pipeline.stages]) stage.name = "$(touch pwned)";
     writeFileSync(file, JSON.stringify(plan));
     const { code, stderr } = await llmp(["emit", "sagemaker", file, "-d", path.join(at, "job")]);
     expect(stderr).toContain("LLMP5002");
