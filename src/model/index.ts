@@ -20,7 +20,7 @@ export { hfLosses } from "./hf/losses.js";
 export { fromHfConfig } from "./hf/read.js";
 export { isRecord } from "./hf/reader.js";
 export { hfConfigText } from "./hf/text.js";
-export { toHfConfig } from "./hf/write.js";
+export { toHfConfig, toHfGenerationConfig } from "./hf/write.js";
 export {
   type CacheForm,
   cacheBytes,

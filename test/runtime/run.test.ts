@@ -70,6 +70,11 @@ describe("a run", () => {
     expect(stage!.final_loss).toBeLessThan(stage!.first_loss - 0.5);
     for (const file of ["plan.json", "summary.json", "speak/metrics.jsonl", "speak/final/config.json"])
       expect(existsSync(join(folder, file)), file).toBe(true);
+    // What ends an answer: `generate` of transformers reads it from these, not from the tokenizer.
+    const ids = { bos_token_id: 256, eos_token_id: 256, pad_token_id: 259 };
+    const json = (file: string): unknown => JSON.parse(readFileSync(join(folder, "speak", "final", file), "utf8"));
+    expect(json("config.json")).toMatchObject(ids);
+    expect(json("generation_config.json")).toEqual(ids);
     const spec = { contextLength: { value: 128 } } as unknown as Parameters<typeof openLanguageModel>[0]["spec"];
     const model = await openLanguageModel({ graph, spec, weights: openWeights(join(folder, "speak", "final")) });
     const tokens = Int32Array.from(Buffer.from("To be, or not to b"));

@@ -12,23 +12,49 @@ const activations = {
 
 type Keys = Readonly<Record<string, Json | undefined>>;
 
+/** Ids of the tokens that start, end and fill a text: the tokenizer's to say. */
+export interface SpecialTokens {
+  readonly bos?: number;
+  readonly endOfText?: number;
+  readonly pad?: number;
+}
+
 /**
- * Only keys that the family's configuration class reads, under names that transformers 4 and 5 both take. Token ids are
- * null: which token ends a text is the tokenizer's to say, and the classes' own defaults would be another model's.
+ * Only keys that the family's configuration class reads, under names that transformers 4 and 5 both take. Token ids that
+ * no tokenizer says are null: the classes' own defaults would be another model's.
  */
-export function toHfConfig(m: ModelSpec, dtype?: "float32" | "bfloat16" | "float16"): Readonly<Record<string, Json>> {
+export function toHfConfig(
+  m: ModelSpec,
+  dtype?: "float32" | "bfloat16" | "float16",
+  tokens: SpecialTokens = {},
+): Readonly<Record<string, Json>> {
   const { modelType, model } = hfFamily(m.architecture.value);
   return defined({
     architectures: [model],
     model_type: modelType,
     vocab_size: m.vocab.value,
     tie_word_embeddings: m.tiedEmbeddings.value,
-    bos_token_id: null,
-    eos_token_id: null,
-    pad_token_id: null,
+    ...tokenIds(tokens, m.vocab.value),
     torch_dtype: dtype,
     ...(modelType === "gpt2" ? gpt2(m) : decoder(m, modelType)),
   });
+}
+
+/** `generation_config.json`: where `generate` starts and stops. */
+export const toHfGenerationConfig = (m: ModelSpec, tokens: SpecialTokens): Readonly<Record<string, Json>> =>
+  Object.fromEntries(Object.entries(tokenIds(tokens, m.vocab.value)).filter(([, id]) => id !== null));
+
+/**
+ * Padding that is the end's token stays unsaid: `transformers` trains no embedding of `pad_token_id`, and takes the end's
+ * for padding by itself. It refuses ids beyond the embedding.
+ */
+function tokenIds({ bos, endOfText, pad }: SpecialTokens, vocab: number): Readonly<Record<string, Json>> {
+  const within = (id?: number): number | null => (id !== undefined && id < vocab ? id : null);
+  return {
+    bos_token_id: within(bos),
+    eos_token_id: within(endOfText),
+    pad_token_id: pad === endOfText ? null : within(pad),
+  };
 }
 
 const defined = (keys: Keys): Readonly<Record<string, Json>> =>

@@ -6,7 +6,7 @@ import type { Pipeline, Stage } from "../../checker/pipeline.js";
 import { type Diagnostic, runCodes } from "../../diagnostics/index.js";
 import { writeWhole } from "../../files/index.js";
 import type { ModelGraph } from "../../model/graph.js";
-import { hfConfigText, hfLosses, toHfConfig } from "../../model/index.js";
+import { hfConfigText, hfLosses, toHfConfig, toHfGenerationConfig } from "../../model/index.js";
 import type { Plan, StagePlan } from "../../planner/plan.js";
 import { numberOf, objectivePrograms } from "../../program/index.js";
 import { isBackend, startBackend } from "../backend/index.js";
@@ -108,7 +108,11 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         planHash: plan.hash,
         ...(adapter === undefined ? {} : { adapter, baseModel: stage.model.value }),
         onDiagnostic: (d) => damaged.push(d),
-        files: { ...tokenizer.files(), "config.json": hfConfigText(toHfConfig(spec, "float32")) },
+        files: {
+          ...tokenizer.files(),
+          "config.json": hfConfigText(toHfConfig(spec, "float32", tokenizer)),
+          "generation_config.json": hfConfigText(toHfGenerationConfig(spec, tokenizer)),
+        },
       });
       const workers = worldSize(stagePlan.parallel) > 1;
       const input: Omit<StageInput, "resume"> = {
