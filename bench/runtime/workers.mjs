@@ -39,6 +39,7 @@ const job = (data) => ({
   chunks: [{ rank: 0, first: 0, last: shape.layers + 1 }],
   recompute: [],
   optimizer: "adamw",
+  objective: { kind: "pretrain", options: {} },
   compute: "fp32",
   contextLength: length,
   seed: 1,
@@ -50,7 +51,7 @@ const batch = (sequences) => {
   return { sequences, length, tokens: ids, targets: ids, weights: new Float32Array(n).fill(1) };
 };
 const teams = [];
-for (const data of [1, 2]) teams.push(await Team.open(job(data), await Pool.start(data, file)));
+for (const data of [1, 2]) teams.push(await Team.open(job(data), await Pool.start(data, { file })));
 let t = 0;
 const update = () => ({ lr: 1e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clip: 1, t, lossScale: 1 });
 /** Tokens per second, and the share of a step that the update with its all-reduce takes. */
