@@ -19,7 +19,8 @@ test.each(readdirSync(folder))("%s", async (name) => {
   const { value, diagnostics } = checkText(text);
   await beside("diagnostics.txt", `${render(diagnostics, text)}\n`);
   const ast = parse({ path: "main.llmp", text });
-  if (ast.value !== undefined && ast.diagnostics.length === 0) await beside("fmt.llmp", format({ path: "main.llmp", text }, ast.value));
+  if (ast.value !== undefined && ast.diagnostics.length === 0)
+    await beside("fmt.llmp", format({ path: "main.llmp", text }, ast.value));
   if (value === undefined) return;
   // Places move with every comment; the diagnostics have them.
   const plain = JSON.stringify(value, (key, v) => (key === "span" ? undefined : v), 2);
