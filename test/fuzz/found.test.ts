@@ -48,6 +48,24 @@ it("a tokenizer.json with an id of 2^31 (no answer), or with a part that fails a
   await expect(tokenizer({ post_processor })).rejects.toThrow(/LLMP6101/);
 });
 
+it("a tokenizer.json whose text and ids have no token, which came out as `undefined`", async () => {
+  // With a type that no model has, words are looked up whole; without `unk_token` BPE has nothing for what it does not know.
+  const decoder = { type: "Sequence", decoders: [{ type: "ByteFallback" }, { type: "Fuse" }] };
+  for (const type of ["a\u0000b", "BPE"]) {
+    const read = await tokenizer({ decoder, model: { type, vocab: { a: 1, b: 2, "<0x61>": 5 }, merges: [] } });
+    expect([...read.encode("é")]).toEqual([]);
+    expect(read.decode([0, 1, 4, 2, 100])).toBe("ab");
+    expect(read.decode([0])).toBe("");
+  }
+});
+
+it("a tokenizer.json whose decoder fails at the tokens of a later text only", async () => {
+  const decoder = { type: "WordPiece", prefix: { toString: 0, valueOf: 0 }, cleanup: false };
+  const read = await tokenizer({ decoder });
+  expect(read.decode([0])).toBe("a");
+  expect(() => read.decode([0, 0])).toThrow(/LLMP6101/);
+});
+
 it("a chat template that fails at a conversation says so by its code", () => {
   const chatTemplate = "{{ raise_exception('only one turn') }}";
   const renderer = chatRenderer({ chatTemplate, decode: () => "" } as never);
@@ -76,6 +94,19 @@ it("a plan file that is damaged says where", () => {
   expect(problem({ ...whole, stages: [{ ...whole.stages[0], steps: "many" }] })).toBe(
     "is not a plan: stages[0].steps is not a number",
   );
+  // JSON has no infinity, but numbers that are read as one; products of large ones are infinite too.
+  const infinite = planOf(JSON.stringify(whole).replace(/"global_batch":\d+/, '"global_batch":1e999'));
+  expect(infinite).toMatchObject({
+    problem: "is not a plan: stages[0].global_batch is Infinity, which is no sensible number",
+  });
+  expect(problem({ ...whole, mood: [{ deep: -1e308 }] })).toContain("mood[0].deep is -1e+308");
+  const damaged = JSON.parse(JSON.stringify(whole)) as {
+    pipeline: { models: Record<string, { architecture: { value: string } }> };
+  };
+  for (const value of ["mistr`l", "constructor"]) {
+    for (const model of Object.values(damaged.pipeline.models)) model.architecture.value = value;
+    expect(problem(damaged)).toContain(`has the architecture ${JSON.stringify(value)}, which is none of gpt2, llama`);
+  }
   expect(problem({ ...whole, outcome: "fine" })).toContain("outcome is none of");
   expect(problem({ ...whole, pipeline: { ...whole.pipeline, models: {} } })).toMatch(
     /stages\[0\] names model "\w+", which its pipeline lacks/,

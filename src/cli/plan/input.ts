@@ -6,7 +6,7 @@ import { planSchema } from "../../planner/plan.js";
 import { packageRoot } from "../host.js";
 import { Exit, usage } from "../output.js";
 import { exitOf, makePlan, type PlanInputs } from "./make.js";
-import { type JsonSchema, misshapen } from "./shape.js";
+import { immense, type JsonSchema, misshapen } from "./shape.js";
 import { unresolved } from "./whole.js";
 
 /** A plan to act on. Diagnostics are shown; ends with exit code 1 on errors, 4 where nothing fits or a budget is missed. */
@@ -48,7 +48,8 @@ export function planOf(text: string): Plan | { readonly problem: string; readonl
   const major = (v: string | undefined): string | undefined => v?.split(".")[0];
   if (major(version) !== major(current))
     return { problem: `is a plan of another version (${schema})`, hint: "plan the file again" };
-  const wrong = misshapen(planShape(), { ...(value as object), schema: planSchema }) ?? unresolved(value as Plan);
+  const wrong =
+    immense(value) ?? misshapen(planShape(), { ...(value as object), schema: planSchema }) ?? unresolved(value as Plan);
   return wrong === undefined ? (value as Plan) : { problem: `is not a plan: ${wrong}`, hint: again };
 }
 

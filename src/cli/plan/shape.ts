@@ -70,6 +70,24 @@ export function misshapen(root: JsonSchema, value: unknown): string | undefined 
   }
 }
 
+/** Far above any count of a plan (a training run has some 1e27 operations); a product of five is still finite. */
+const largest = 1e60;
+
+/** A number that is larger than any of a plan, anywhere in it (JSON's `1e999` is read as infinite), or undefined. */
+export function immense(root: unknown): string | undefined {
+  // Not by recursion: parts that no schema knows may be as deep as they like.
+  const left: (readonly [unknown, string])[] = [[root, ""]];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const [value, place] = next;
+    if (typeof value === "number" && !(Math.abs(value) < largest))
+      return `${place || "it"} is ${value}, which is no sensible number`;
+    if (Array.isArray(value)) for (const [i, entry] of value.entries()) left.push([entry, `${place}[${i}]`]);
+    else if (typeof value === "object" && value !== null)
+      for (const [key, entry] of Object.entries(value)) left.push([entry, place === "" ? key : `${place}.${key}`]);
+  }
+  return undefined;
+}
+
 const depth = (problem: string | undefined): number => (problem ?? "").split(/[.[]/).length;
 
 function is(type: string, value: unknown): boolean {

@@ -1,6 +1,7 @@
-/** Whether a plan's names lead anywhere: its stages are its pipeline's, and what those name is in it. */
+/** Whether a plan's names lead anywhere: its stages are its pipeline's, what those name is in it, architectures are known. */
 import type { Stage } from "../../checker/pipeline.js";
 import type { Plan } from "../../planner/plan.js";
+import { architectures } from "../../schema/index.js";
 
 /** What is named and not there (`stages[0] names model student`), or undefined. */
 export function unresolved(plan: Plan): string | undefined {
@@ -25,6 +26,10 @@ export function unresolved(plan: Plan): string | undefined {
     for (const name of [reward?.value ?? []].flat())
       yield ["reward", String(name), has(pipeline.rewards, String(name))];
   };
+
+  for (const [name, { architecture }] of Object.entries(pipeline.models))
+    if (!Object.hasOwn(architectures, architecture.value))
+      return `model ${JSON.stringify(name)} has the architecture ${JSON.stringify(architecture.value)}, which is none of ${Object.keys(architectures).join(", ")}`;
 
   for (const [i, stage] of plan.stages.entries()) {
     const spec = pipeline.stages.find((s) => s.name === stage.name);
