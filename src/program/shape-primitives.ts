@@ -1,7 +1,7 @@
 /** `Primitives` on shapes alone: the bytes of a composed algebra's tensors, and its seconds by the machine's rates. */
 import type { LoopCost, LoopWork } from "./algebra.js";
 import { type Binary, broadcast, type Primitives, type Unary } from "./primitives.js";
-import { loopSeconds, type Rates } from "./shapes.js";
+import { evenScores, loopSeconds, type Rates } from "./shapes.js";
 
 export interface Sized {
   readonly dims: readonly number[];
@@ -67,7 +67,7 @@ export class ShapePrimitives implements Primitives<Sized> {
   }
   dispose(): void {}
   read(x: Sized): Float32Array {
-    return new Float32Array(count(x.dims));
+    return evenScores(x.dims);
   }
   reshape(x: Sized, dims: readonly number[]): Sized {
     if (count(dims) !== count(x.dims)) throw new Error(`[${x.dims}] is not [${dims}]`);

@@ -231,8 +231,18 @@ export class ShapeAlgebra implements Algebra<Shape> {
     return 1;
   }
   read(x: Shape): Float32Array {
-    return new Float32Array(count(x.dims));
+    return evenScores(x.dims);
   }
+}
+
+/** What is read where nothing was computed: of a row's scores those next to its own number, so that experts are chosen evenly. */
+export function evenScores(dims: readonly number[]): Float32Array {
+  const values = new Float32Array(count(dims));
+  const [rows = 1, width] = dims;
+  if (dims.length !== 2 || width === undefined) return values;
+  for (let t = 0; t < rows; t++)
+    for (let e = 0; e < width; e++) values[t * width + ((t + e) % width)] = (width - e) / width;
+  return values;
 }
 
 /** Floats that the attention kernel works in, besides its GEMM's fixed buffers. */
