@@ -49,7 +49,7 @@ it("a tokenizer.json with an id of 2^31 (no answer), or with a part that fails a
 });
 
 it("a tokenizer.json whose text and ids have no token, which came out as `undefined`", async () => {
-  // With a type that no model has, words are looked up whole; without `unk_token` BPE has nothing for what it does not know.
+  // With a type that no model has, the library looks words up whole; BPE by itself leaves out what it does not know.
   const decoder = { type: "Sequence", decoders: [{ type: "ByteFallback" }, { type: "Fuse" }] };
   for (const type of ["a\u0000b", "BPE"]) {
     const read = await tokenizer({ decoder, model: { type, vocab: { a: 1, b: 2, "<0x61>": 5 }, merges: [] } });

@@ -57,7 +57,7 @@ export async function jsonTokenizer(source: TokenizerJsonSource): Promise<TextTo
       return refuse((error as Error).message);
     }
   };
-  // What has no token and no `unk_token` leaves no trace, as with BPE of the `tokenizers` in Rust; the library says `undefined`.
+  // Text that not even `unk_token` stands for, and ids of no token: the library says `undefined`. As with BPE there, no trace.
   const isToken = (id: number | undefined): boolean =>
     Number.isInteger(id) && inner.id_to_token(Number(id)) !== undefined;
   const encode = (text: string): number[] =>
