@@ -74,7 +74,9 @@ function overStep(stage: StagePlan, chart: Chart, kinds: readonly string[], colo
       x: {
         label: null,
         domain: moments.map((_, i) => i),
-        tickFormat: (i: number) => formatSeconds(moments[i]?.seconds ?? 0),
+        // Room for about nine times; the others are in the marks' titles and in the table.
+        tickFormat: (i: number) =>
+          i % Math.ceil(moments.length / 9) === 0 ? formatSeconds(moments[i]?.seconds ?? 0) : "",
         padding: 0.08,
       },
       y: { label: "GiB", grid: true },
