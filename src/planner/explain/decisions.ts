@@ -71,7 +71,7 @@ export function decisions(problem: StageProblem, result: SearchResult, choice: C
     isFixed(stage.engine)
       ? fixedBy(stage.engine)
       : engines.length === 0
-        ? "the engine that can run this stage here"
+        ? "of the engines that were tried, the one that can run this stage here"
         : leads(problem, result, choice, (c) => c.context.engine.name),
     isFixed(stage.engine),
   );

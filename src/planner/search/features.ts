@@ -38,7 +38,7 @@ function ofPrecision(precision: Precision): string[] {
 
 /** Names such as `schedule.wsd`, `freeze`, `reward.length`; those of the model also as `llama.tied_embeddings`. */
 export function stageFeatures(pipeline: Pipeline, stage: Stage, model: ModelSpec, precision: Precision): string[] {
-  const { reward } = stage.objective.options;
+  const { reward, updates } = stage.objective.options;
   const rewards = reward === undefined ? [] : [reward.value].flat().filter((r) => typeof r === "string");
   const features = ofModel(model);
   return [
@@ -47,6 +47,7 @@ export function stageFeatures(pipeline: Pipeline, stage: Stage, model: ModelSpec
     ...(stage.freeze.value.length > 0 ? ["freeze"] : []),
     ...(stage.objective.kind === "pretrain" && !stage.packing.value ? ["unpacked"] : []),
     ...(stage.evaluate === undefined ? [] : ["evaluate"]),
+    ...(typeof updates?.value === "number" && updates.value > 1 ? ["several_updates"] : []),
     ...rewards.map((name) => `reward.${pipeline.rewards[name]?.kind.value}`),
     ...features,
     ...features.map((name) => `${model.architecture.value}.${name}`),

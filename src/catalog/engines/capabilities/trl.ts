@@ -27,12 +27,14 @@ export const trl: EngineProfile = {
     mixSchedule: "prepared",
     // transformers' generate: eager kernels, about a millisecond a layer and token (recalled), all answers of a portion at once.
     rollout: { kind: "weights", cache: "expanded", layerSeconds: 1e-3 },
-    lacks: ["gradients_unlike_weights", "state_unlike_weights", "loss_scale", "loss_scale.fixed"],
+    lacks: ["gradients_unlike_weights", "state_unlike_weights", "loss_scale", "loss_scale.fixed", "several_updates"],
     because: {
       gradients_unlike_weights: "PyTorch keeps a gradient in its weight's dtype (autocast over the kept weights)",
       state_unlike_weights: "torch.optim keeps its state in the weight's dtype",
       loss_scale: "bf16 trains without loss scaling in transformers.Trainer",
       "loss_scale.fixed": "transformers.Trainer scales the loss dynamically (GradScaler's defaults)",
+      several_updates:
+        "GRPOTrainer counts each update as a step, so the plan's steps would sample fewer batches: not lowered",
       fp8: "accelerate's FP8 with FSDP2 was not confirmed for TRL trainers (trl 1.16.0, accelerate 1.15.0)",
       mxfp8: "no MX recipe in accelerate 1.15.0",
       tensor: "ParallelismConfig.tp_size exists, but TRL trainers were run with FSDP2 only (accelerate 1.15.0)",

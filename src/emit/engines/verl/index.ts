@@ -49,9 +49,10 @@ export function verlConfig(view: StageView): Yaml {
       },
       actor: {
         strategy: "fsdp2",
-        ppo_mini_batch_size: Math.max(1, Math.round(stage.global_batch / numberOption(view, "updates", 1))),
+        ppo_mini_batch_size: stage.global_batch,
         ppo_micro_batch_size_per_gpu: stage.parallel.micro_batch,
-        ppo_epochs: 1,
+        // Each update is of the whole batch of samples.
+        ppo_epochs: numberOption(view, "updates", 1),
         grad_clip: optimizer.clip,
         clip_ratio: numberOption(view, "clip", 0.2),
         use_kl_loss: kl > 0,
