@@ -5,7 +5,7 @@ import { lowerings, renderEngines } from "../../src/emit/index.js";
 import { architectures } from "../../src/schema/index.js";
 
 describe("docs/ENGINES.md", () => {
-  it("is what the capabilities say (npm run gen writes it)", async () => {
+  it("is what the capabilities say (UPDATE_DOCS=1 npx vitest run test/emit/engines-doc.test.ts writes it)", async () => {
     if (process.env.UPDATE_DOCS === "1")
       await import("node:fs").then((fs) => fs.writeFileSync("docs/ENGINES.md", renderEngines()));
     expect(readFileSync("docs/ENGINES.md", "utf8")).toBe(renderEngines());
