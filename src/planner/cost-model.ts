@@ -2,7 +2,7 @@
 import { fitsDevice, roomBytes } from "./memory/device.js";
 import { memoryPlan } from "./memory/plan.js";
 import { rankMemory } from "./memory/rank.js";
-import { groupBound, lowerBound, workBound } from "./time/bound.js";
+import { groupBound, lowerBound } from "./time/bound.js";
 import type { RankProfile } from "./time/job.js";
 import { jobOfCandidate, jobOfRanks, profileOf } from "./time/job-of-candidate.js";
 import { layerCost } from "./time/layer-cost.js";
@@ -38,7 +38,6 @@ export const costModel: CostModel = {
   },
   lowerBound,
   groupBound,
-  workBound,
   memoryPlan: (context, candidate) => memoryPlan(jobOfCandidate(context, candidate), candidate),
   phasesPlan,
   timePlan: (context, candidate) => timePlan(context, candidate, jobOfCandidate(context, candidate)),

@@ -179,14 +179,6 @@ export interface LayoutGroup {
   readonly schedules: readonly Pick<ParallelPlan, "schedule" | "virtual">[];
 }
 
-/** Layouts whose layers do the same work but for communication: tensor and expert degrees, and tokens a micro-batch and rank. */
-export interface LayoutBand {
-  readonly contextLength: number;
-  readonly globalBatch: number;
-  /** One of them. */
-  readonly parallel: ParallelPlan;
-}
-
 /** Implemented by memory/ and time/ (PHYSICS), used by search/ (SEARCH). */
 export interface CostModel {
   readonly layerCost: (
@@ -207,8 +199,6 @@ export interface CostModel {
     partial: Pick<Candidate, "count" | "contextLength" | "globalBatch" | "parallel">,
     limits?: BoundLimits,
   ) => Bound;
-  /** Never above groupBound of any group of the band. Absent: bands are not bounded. */
-  readonly workBound?: (context: StageContext, band: LayoutBand) => Seconds;
   /** Never above lowerBound of any layout of the group. Absent: groups are not bounded, only their layouts. */
   readonly groupBound?: (context: StageContext, group: LayoutGroup, limits: BoundLimits) => Bound;
   readonly memoryPlan: (context: StageContext, candidate: Candidate) => MemoryPlan;

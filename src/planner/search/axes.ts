@@ -2,7 +2,6 @@
 import type { Bytes, Seconds } from "../../units/index.js";
 import type { ParallelPlan } from "../plan.js";
 import type { LayoutGroup } from "../types.js";
-import { type Band, groupOf } from "./layouts.js";
 
 /** Of all layouts with one value of one axis. */
 export interface AxisRecord {
@@ -20,16 +19,10 @@ const ofMembers = ["shard", "schedule", "virtual"] as const;
 
 export class Axes {
   private readonly records = new Map<string, Map<number | string, AxisRecord>>();
-  /** Bounds of bands that were never opened, by number. */
-  private readonly skipped: (readonly [at: number, step: Seconds])[] = [];
-
   private readonly lists = new Map<
     LayoutGroup["shards"] | LayoutGroup["schedules"],
     { bound: Seconds; smallestMisfit: Bytes }
   >();
-
-  /** `bands`: makes them again; most are never asked for. */
-  constructor(private readonly bands: () => readonly Band[]) {}
 
   all(): AxisRecord[] {
     this.settle();
@@ -39,10 +32,6 @@ export class Axes {
   fast(p: ParallelPlan, step: Seconds): void {
     for (const axis of ofDegrees) lower(this.record(axis, p[axis]), "fastest", step);
     for (const axis of ofMembers) lower(this.record(axis, p[axis]), "fastest", step);
-  }
-
-  band(at: number, step: Seconds): void {
-    this.skipped.push([at, step]);
   }
 
   misfit(p: ParallelPlan, peak: Bytes): void {
@@ -64,11 +53,6 @@ export class Axes {
   }
 
   private settle(): void {
-    const bands = this.skipped.length > 0 ? this.bands() : [];
-    for (const [at, step] of this.skipped.splice(0)) {
-      const band = bands[at]!;
-      for (const member of band.members) this.group(groupOf(band, member, 1), "bound", step);
-    }
     for (const [list, least] of this.lists) {
       for (const entry of list) {
         for (const axis of ofMembers) {

@@ -3,7 +3,7 @@ import type { EngineCapabilities } from "../../catalog/types.js";
 import type { ModelSpec, ParallelSettings, ScheduleKind, Shard } from "../../checker/pipeline.js";
 import type { ParallelPlan } from "../plan.js";
 import { scheduleKinds, scheduleTraits } from "../schedule/index.js";
-import type { LayoutBand, LayoutGroup } from "../types.js";
+import type { LayoutGroup } from "../types.js";
 import { allowed, divisors } from "./space.js";
 
 export interface LayoutSpace {
@@ -114,26 +114,9 @@ function shardsOf({ settings, can }: LayoutSpace, d: Degrees): Shards {
   );
 }
 
-/** Layouts of a band that share degrees and micro-batch. */
-export interface Member {
-  readonly degrees: Degrees;
-  readonly micro_batch: number;
-  readonly accumulation: number;
-  /** One list for all members with the same degrees; one of schedules for all with the same pipeline and accumulation. */
-  readonly shards: Shards;
-  readonly schedules: Schedules;
-}
-
-export interface Band extends LayoutBand {
-  readonly sequence: boolean;
-  readonly expert: number;
-  readonly members: readonly Member[];
-}
-
-/** Every layout, in bands. */
-export function bandsOf(space: LayoutSpace): Band[] {
+/** Every layout, in groups; groups share their lists of schedules and of ways of sharding where those are the same. */
+export function* groupsOf(space: LayoutSpace, count: number): Generator<LayoutGroup> {
   const { settings, can, globalBatch, contextLength } = space;
-  const bands = new Map<string, Band & { readonly members: Member[] }>();
   const known = new Map<number, { readonly list: Schedules; readonly rejected: readonly string[] }>();
   const schedules = (pipeline: number, accumulation: number): Schedules => {
     const key = pipeline * 2 ** 32 + accumulation;
@@ -165,55 +148,29 @@ export function bandsOf(space: LayoutSpace): Band[] {
       const accumulation = perRank / micro_batch;
       const list = schedules(d.pipeline, accumulation);
       if (list.length === 0) continue;
-      const member: Member = { degrees: d, micro_batch, accumulation, shards, schedules: list };
-      const tokens = (micro_batch * contextLength) / d.context;
       for (const sequence of sequences) {
         for (const expert of experts) {
-          const key = `${d.tensor} ${sequence} ${expert} ${tokens}`;
-          const band = bands.get(key);
-          if (band !== undefined) band.members.push(member);
-          else {
-            const parallel = planOf(member, sequence, expert);
-            bands.set(key, { contextLength, globalBatch, parallel, sequence, expert, members: [member] });
-          }
+          const parallel: ParallelPlan = {
+            data: d.data,
+            ...shards[0]!,
+            tensor: d.tensor,
+            sequence,
+            pipeline: d.pipeline,
+            ...list[0]!,
+            context: d.context,
+            expert,
+            micro_batch,
+            accumulation,
+          };
+          yield { count, contextLength, globalBatch, parallel, shards, schedules: list };
         }
       }
     }
   }
-  return [...bands.values()];
-}
-
-const planOf = (
-  { degrees: d, micro_batch, accumulation, shards, schedules }: Member,
-  sequence: boolean,
-  expert: number,
-): ParallelPlan => ({
-  data: d.data,
-  shard: shards[0]!.shard,
-  shard_group: shards[0]!.shard_group,
-  tensor: d.tensor,
-  sequence,
-  pipeline: d.pipeline,
-  schedule: schedules[0]!.schedule,
-  virtual: schedules[0]!.virtual,
-  context: d.context,
-  expert,
-  micro_batch,
-  accumulation,
-});
-
-/** A member of a band as a group of its own. */
-export function groupOf(band: Band, member: Member, count: number): LayoutGroup {
-  const { contextLength, globalBatch, sequence, expert } = band;
-  const { shards, schedules } = member;
-  return { count, contextLength, globalBatch, parallel: planOf(member, sequence, expert), shards, schedules };
 }
 
 /** Every layout, spelt out. */
 export function* layouts(space: LayoutSpace): Generator<ParallelPlan> {
-  for (const band of bandsOf(space))
-    for (const member of band.members) {
-      const { parallel, shards, schedules } = groupOf(band, member, 1);
-      for (const schedule of schedules) for (const shard of shards) yield { ...parallel, ...shard, ...schedule };
-    }
+  for (const { parallel, shards, schedules } of groupsOf(space, 1))
+    for (const schedule of schedules) for (const shard of shards) yield { ...parallel, ...shard, ...schedule };
 }

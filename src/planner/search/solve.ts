@@ -14,7 +14,7 @@ import type { Frame } from "./frame.js";
 import { alone, halvesOf, only } from "./halves.js";
 import { Heap } from "./heap.js";
 import { type Solved, solveLayout, waysOf } from "./inner.js";
-import { type Band, bandsOf, groupOf, type LayoutSpace } from "./layouts.js";
+import { groupsOf, type LayoutSpace } from "./layouts.js";
 import type { Configuration, StageProblem } from "./problem.js";
 import { capacityOf, type Offer, offersOf } from "./terms.js";
 
@@ -94,17 +94,14 @@ interface Rival {
   readonly ways: (pipeline: number, shards: LayoutGroup["shards"], schedules: LayoutGroup["schedules"]) => number;
 }
 
-/** A band, a group of layouts, or one layout, that waits for its turn. */
+/** A group of layouts, or one layout, that waits for its turn. */
 interface Node {
   /** The lower bound of the whole training. */
   readonly key: Seconds;
   readonly step: Seconds;
   readonly rival: Rival;
   readonly ways: number;
-  /** A band by its number. */
-  readonly band?: Band;
-  readonly at?: number;
-  readonly group?: LayoutGroup;
+  readonly group: LayoutGroup;
   /** The bound knows the memory. */
   readonly tight?: boolean;
 }
@@ -151,13 +148,12 @@ class State {
           ? rival.limits.stepSeconds
           : Math.min(rival.limits.stepSeconds, workOf(last) / rival.c.steps);
       if (node.step >= stepSeconds) this.drop(node);
-      else if (node.band !== undefined) this.open(rival, node.band, stepSeconds, queue);
       else if (node.tight !== true) this.tighten(node, { peakBytes, stepSeconds }, queue);
-      else if (!alone(node.group!)) this.split(node, stepSeconds, queue);
+      else if (!alone(node.group)) this.split(node, stepSeconds, queue);
       else if (this.stopped || this.evaluated >= this.limit) {
         this.stopped = true;
         this.count("not looked at: limit reached", node.ways);
-      } else this.solve(rival, only(node.group!), node.ways, stepSeconds, found);
+      } else this.solve(rival, only(node.group), node.ways, stepSeconds, found);
     }
     const [best] = found;
     const limit = best === undefined ? Number.POSITIVE_INFINITY : workOf(best) * (1 - 1e-9);
@@ -198,7 +194,7 @@ class State {
     };
     // From this step on it is beaten by other machines.
     const stepSeconds = this.choices.length === 0 ? Number.POSITIVE_INFINITY : firstTrue(hopeless);
-    const axes = new Axes(() => bandsOf(this.spaceOf(c)));
+    const axes = new Axes();
     this.axesBy.set(c, axes);
     return { c, frame, axes, limits: { peakBytes: frame.capacity, stepSeconds }, ways };
   }
@@ -215,29 +211,17 @@ class State {
     };
   }
 
-  /** Queues the bands of a configuration by the work of their layers. */
+  /** Queues all groups of a configuration. */
   private enter(rival: Rival, queue: Heap<Node>): void {
     const { c, limits } = rival;
     const reject = (why: string): void => {
       this.considered++;
       this.count(why, 1);
     };
-    for (const [at, band] of bandsOf({ ...this.spaceOf(c), reject }).entries()) {
-      let ways = 0;
-      for (const m of band.members) ways += rival.ways(m.degrees.pipeline, m.shards, m.schedules);
+    for (const group of groupsOf({ ...this.spaceOf(c), reject }, c.count)) {
+      const ways = rival.ways(group.parallel.pipeline, group.shards, group.schedules);
       this.considered += ways;
-      const step = this.model.workBound?.(c.context, band) ?? 0;
-      const node = { key: step * c.steps, step, rival, ways, band, at };
-      if (step >= limits.stepSeconds) this.drop(node);
-      else queue.push(node);
-    }
-  }
-
-  /** A band into its groups. */
-  private open(rival: Rival, band: Band, stepSeconds: Seconds, queue: Heap<Node>): void {
-    for (const member of band.members) {
-      const ways = rival.ways(member.degrees.pipeline, member.shards, member.schedules);
-      this.queue(rival, groupOf(band, member, rival.c.count), ways, stepSeconds, 0, queue);
+      this.queue(rival, group, ways, limits.stepSeconds, 0, queue);
     }
   }
 
@@ -261,33 +245,31 @@ class State {
   /** Bounds a group, or a layout, with its memory; what cannot fit is dropped. */
   private tighten({ rival, group, ways, step: before }: Node, limits: BoundLimits, queue: Heap<Node>): void {
     const { c, axes } = rival;
-    const { stepSeconds, peakBytes } = alone(group!)
-      ? this.model.lowerBound(c.context, { ...group!, parallel: only(group!) }, limits)
-      : (this.model.groupBound?.(c.context, group!, limits) ?? { stepSeconds: 0, peakBytes: 0 });
+    const { stepSeconds, peakBytes } = alone(group)
+      ? this.model.lowerBound(c.context, { ...group, parallel: only(group) }, limits)
+      : (this.model.groupBound?.(c.context, group, limits) ?? { stepSeconds: 0, peakBytes: 0 });
     if (stepSeconds === Number.POSITIVE_INFINITY || peakBytes > limits.peakBytes) {
       this.count(misfit, ways);
-      axes.group(group!, "smallestMisfit", peakBytes);
-      if (this.least === undefined || peakBytes < this.least.peak)
-        this.least = { peak: peakBytes, rival, group: group! };
+      axes.group(group, "smallestMisfit", peakBytes);
+      if (this.least === undefined || peakBytes < this.least.peak) this.least = { peak: peakBytes, rival, group };
       return;
     }
     const step = Math.max(before, stepSeconds);
-    const node = { key: step * c.steps, step, rival, ways, group: group!, tight: true };
+    const node = { key: step * c.steps, step, rival, ways, group, tight: true };
     if (step >= limits.stepSeconds) this.drop(node);
     else queue.push(node);
   }
 
   private split({ rival, group, step }: Node, stepSeconds: Seconds, queue: Heap<Node>): void {
-    for (const half of halvesOf(group!)) {
+    for (const half of halvesOf(group)) {
       const ways = rival.ways(half.parallel.pipeline, half.shards, half.schedules);
       this.queue(rival, half, ways, stepSeconds, step, queue);
     }
   }
 
-  private drop({ rival, ways, at, group, step }: Node): void {
+  private drop({ rival, ways, group, step }: Node): void {
     this.count(beaten, ways);
-    if (group !== undefined) rival.axes.group(group, "bound", step);
-    else rival.axes.band(at!, step);
+    rival.axes.group(group, "bound", step);
   }
 
   private solve(rival: Rival, parallel: ParallelPlan, ways: number, threshold: Seconds, found: Found[]): void {

@@ -4,11 +4,10 @@
  * each rank's memory; the least time of the slowest rank in which they still hold the whole stack is found by bisection.
  */
 
-import type { Seconds } from "../../units/index.js";
 import { roomBytes } from "../memory/device.js";
 import { inFlight, keptBytes, passedBytes } from "../memory/rank.js";
 import { scheduleTraits } from "../schedule/index.js";
-import type { Bound, BoundLimits, Candidate, LayoutBand, LayoutGroup, StageContext } from "../types.js";
+import type { Bound, BoundLimits, Candidate, LayoutGroup, StageContext } from "../types.js";
 import { gatherGroup, gatherTraffic, underGather } from "./gather.js";
 import { type Job, type LayerNumbers, layerNumbers, type Part } from "./job.js";
 import { jobOfDegrees } from "./job-of-candidate.js";
@@ -526,21 +525,4 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
   if (known >= limits.stepSeconds || !Number.isFinite(capacity)) return { stepSeconds: known, peakBytes };
   const slowest = leastSlowest(pool.layers, poolOf(job, freedom, state, pool.kinds), capacity, floor);
   return { stepSeconds: scale * (job.layout.accumulation * slowest + beside + exposed) + passes, peakBytes };
-}
-
-/** Of all layouts of a band: the layers' own work, without communication, bubbles and updates. */
-export function workBound(context: StageContext, band: LayoutBand): Seconds {
-  const { parallel, contextLength, globalBatch } = band;
-  const job = jobOfDegrees(context, { ...parallel, accumulation: 1 }, contextLength);
-  let whole = 0;
-  for (const [kind, count] of countsOf(job.shape.stack)) {
-    const { time } = layerNumbers(job, kind);
-    let more = Number.POSITIVE_INFINITY;
-    for (const mode of (job.shape.kinds[kind]!.role === "block" ? freedomOf(context) : rigid).modes)
-      more = Math.min(more, again(job, partOf(kind, mode)).seconds);
-    whole += count * (time.forward + time.backward + more);
-  }
-  // Each rank's share of all micro-batches is the same for any pipeline and data degrees.
-  const passes = (globalBatch * job.layout.accumulation) / (parallel.data * parallel.pipeline * parallel.micro_batch);
-  return slack * raggedness(job) * (passes * whole + fixedSeconds(job));
 }
