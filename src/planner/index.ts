@@ -17,9 +17,11 @@ export { stageFeatures } from "./search/features.js";
 const of = ({ engine }: StageContext): CostModel =>
   engine.can.providers?.length === 1 && engine.can.providers[0] === "local" ? localModel : costModel;
 
-const dispatch: CostModel = {
+/** All that a model can say, so that whatever is added to the contract is passed on. */
+const dispatch: Required<CostModel> = {
   layerCost: (context, kind, candidate) => of(context).layerCost(context, kind, candidate),
   evaluate: (context, candidate) => of(context).evaluate(context, candidate),
+  splitting: (context, layout) => of(context).splitting?.(context, layout),
   lowerBound: (context, partial, limits) => of(context).lowerBound(context, partial, limits),
   groupBound: (context, group, limits) =>
     of(context).groupBound?.(context, group, limits) ?? { stepSeconds: 0, peakBytes: 0 },

@@ -188,11 +188,11 @@ export interface CostModel {
   ) => LayerCost;
   /** Fast: arithmetic on cached layer costs, no timeline. Must agree with memoryPlan().peak_bytes and timePlan().step_seconds. */
   readonly evaluate: (context: StageContext, candidate: Candidate) => Evaluation;
-  /** Absent: layers are split evenly by time, and other splits are not tried. */
+  /** Absent, or undefined: layers are split evenly by time, and other splits are not tried. */
   readonly splitting?: (
     context: StageContext,
     of: Pick<Candidate, "count" | "contextLength" | "parallel" | "offload">,
-  ) => SplitModel;
+  ) => SplitModel | undefined;
   /** Never above evaluate().stepSeconds / peakBytes of any candidate with this layout, whatever its recompute and chunks. */
   readonly lowerBound: (
     context: StageContext,

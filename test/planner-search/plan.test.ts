@@ -1,5 +1,9 @@
 import { expect, it } from "vitest";
+import { buildModel } from "../../src/model/index.js";
+import { costModel } from "../../src/planner/cost-model.js";
+import { plan } from "../../src/planner/index.js";
 import { planPipeline } from "../../src/planner/pipeline-plan.js";
+import type { CostModel } from "../../src/planner/types.js";
 import { fileText, hardware, pipelineOf, tools } from "./stand-in.js";
 
 const planOf = (text: string) => planPipeline(pipelineOf(text), hardware, tools());
@@ -88,4 +92,27 @@ it("both budgets missed: one change that meets both, as flags to paste", () => {
     fileText({ hidden: 2048, layers: 16, heads: 16, budget: "budget { time < 30min, cost < $1, minimize = cost }" }),
   ).value!;
   expect(relaxations.at(-1)?.flag ?? "").toMatch(/^--set budget\.time=\d+h --set 'budget\.cost=\$\d+'$/);
+});
+
+it("searches with all that the model of machines can say: splits of layers too, where memory is short", () => {
+  const pipeline = pipelineOf(
+    fileText({
+      layers: 16,
+      hidden: 2048,
+      heads: 16,
+      parallel: "{ pipeline = 4, tensor = 1, micro_batch = 1, schedule = 1f1b }",
+      count: "1",
+      instance: "small",
+      budget: `accelerator tiny { vendor = nvidia, memory = 6656MiB, memory_bandwidth = 2TB, bf16 = 300T, link_bandwidth = 300GB, domain = 8 }
+instance small { accelerator = tiny, accelerators = 8, memory = 500GiB, network = 50GB, price = $10 }`,
+    }),
+  );
+  const made = plan(pipeline, hardware).value!;
+  const by = (model: CostModel) =>
+    planPipeline(pipeline, hardware, { build: buildModel, modelFor: () => model }).value!;
+  expect(made.hash).toBe(by(costModel).hash);
+  const { splitting: _, ...onlyEven } = costModel;
+  const even = by(onlyEven);
+  expect(even.outcome).toBe("ok");
+  expect(made.stages[0]!.time.step_seconds).toBeLessThan(0.95 * even.stages[0]!.time.step_seconds);
 });

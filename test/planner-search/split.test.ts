@@ -70,7 +70,7 @@ it.each(contexts)("%s: the fastest of all splits", (name, context) => {
       layers: ways,
       ...(first === undefined ? {} : { first: { count: first, layers: full(policy) } }),
     };
-    const ranks = new Ranks(costModel.splitting!(context, base), sharded, treatment);
+    const ranks = new Ranks(costModel.splitting!(context, base)!, sharded, treatment);
     const found = bestSplit(ranks, capacity, Number.POSITIVE_INFINITY);
     const at = `${name}, seed ${seed}: ${JSON.stringify(sharded)}`;
     if (found.floor !== undefined) {
