@@ -1,6 +1,7 @@
 /** A published run as numbers for the physics. */
 import { stackOf } from "../../catalog/engines/index.js";
 import type { StackTraits } from "../../catalog/types.js";
+import { gathersWeights } from "../layout/index.js";
 import type { Job, LayerCache, Layout, Numeric, Part, RankProfile } from "../time/job.js";
 import { type Constants, defaultConstants, type Machine, ratesOf } from "../time/rates.js";
 import type { ModelShape } from "../time/shape.js";
@@ -67,7 +68,7 @@ export function prepare(run: Run): Prepared {
     ...(run.compile === null || run.compile === undefined ? {} : { compiled: run.compile }),
     ...(run.flash_attention === null || run.flash_attention === undefined ? {} : { flash: run.flash_attention }),
     generation: machine.generation,
-    sharded: shard === "zero3" || shard === "hsdp",
+    sharded: gathersWeights(shard),
   });
   const microBatch = run.micro_batch ?? Math.max(1, Math.floor(run.global_batch! / data));
   const accumulation = Math.max(1, Math.round((run.global_batch ?? microBatch * data) / (microBatch * data)));
@@ -148,9 +149,8 @@ export function ranksOf(shape: ModelShape, layout: Layout, recompute: string): R
 /** Bytes of training state, by stack and sharding. */
 export function numericOf(traits: StackTraits, shard: Layout["shard"], devices: number, compute = "bf16"): Numeric {
   const byPrecision = traits.stateByPrecision?.[compute];
-  if (byPrecision !== undefined && shard !== "zero3" && shard !== "hsdp")
-    return { ...byPrecision, gather: 2, reduce: 2 };
-  const sharded = shard === "zero3" || shard === "hsdp";
+  const sharded = gathersWeights(shard);
+  if (byPrecision !== undefined && !sharded) return { ...byPrecision, gather: 2, reduce: 2 };
   if (traits.state !== undefined && (sharded || devices === 1 || shard === "none"))
     return { ...traits.state, gather: 2, reduce: 4 };
   // FSDP keeps fp32 weights, which are the master copy.

@@ -104,7 +104,8 @@ const momentOf = (moment: RankMemory["moment"], phase: string, parts: MomentPart
     parts.caches,
 });
 
-const gathers = (job: Job): number => (job.rates.stack.overlap.fsdpPrefetch ? 2 : 1);
+/** Layers whose weights are gathered at once. */
+export const gathers = (job: Job): number => (job.rates.stack.overlap.fsdpPrefetch ? 2 : 1);
 
 /** Every moment that can be the peak: those of the update first. */
 export function rankMoments(job: Job, rank: number): RankMemory[] {

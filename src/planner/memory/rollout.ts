@@ -1,4 +1,5 @@
 /** Generation on one rank: in how many portions the answers of a step are made, and what each takes. */
+import { isSharded } from "../time/gather.js";
 import { type Job, type JobPhase, plainRollout, promptTokens } from "../time/job.js";
 import { roomBytes } from "./device.js";
 import { layerMemory } from "./layer.js";
@@ -36,7 +37,7 @@ function portions(job: Job, one: JobPhase): Rollout {
   if (job.ranks.length === 0) return { waves: 1, sequences: all, ...none };
   const traits = job.rollout ?? plainRollout;
   const held = job.ranks.reduce((most, _, rank) => Math.max(most, betweenSteps(job, rank)), 0);
-  const copied = traits.kind === "server" || layout.shard === "zero3" || layout.shard === "hsdp";
+  const copied = traits.kind === "server" || isSharded(job);
   const weights = copied ? weightBytes(one, job) : 0;
   if (traits.kind === "server") {
     // Its caches are a pool: answers wait until there is room.

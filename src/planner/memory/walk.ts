@@ -3,6 +3,7 @@
  * most. Sums are those of `rankMoments`; the walk says when and where.
  */
 import type { MemoryItem, MemoryPlan, PeakPlace } from "../plan.js";
+import { isSharded } from "../time/gather.js";
 import { type Job, layerNumbers, type Part } from "../time/job.js";
 import type { RankTime, StepTime } from "../time/step.js";
 import { inFlight, keptBytes, type MomentParts, type RankMemory } from "./rank.js";
@@ -72,8 +73,7 @@ const largest = (all: readonly BackwardMoment[]): BackwardMoment =>
 /** The first micro-batch in whose backward everything is there that makes the peak. */
 function microBatchOf(job: Job, rank: number): number {
   const flight = Math.max(1, Math.ceil(inFlight(job, rank)));
-  const lasting = job.layout.shard !== "zero3" && job.layout.shard !== "hsdp";
-  return lasting || job.layout.accumulation <= flight ? 1 : 2;
+  return !isSharded(job) || job.layout.accumulation <= flight ? 1 : 2;
 }
 
 export function placeOf(job: Job, rank: number, m: RankMemory, layers: readonly PlacedLayer[]): PeakPlace {

@@ -1,8 +1,7 @@
 /** Groups of layouts in two: ways of sharding and schedules that are alike stay together, so that one bound tells much of each. */
+import { gathersWeights } from "../layout/index.js";
 import type { ParallelPlan } from "../plan.js";
 import type { LayoutGroup } from "../types.js";
-
-type Shards = LayoutGroup["shards"];
 
 export const alone = ({ shards, schedules }: LayoutGroup): boolean => shards.length === 1 && schedules.length === 1;
 
@@ -23,8 +22,6 @@ function inTwo<T>(list: readonly T[], at: number): readonly [readonly T[], reado
   return made;
 }
 
-const gathers = (s: Shards[number]): boolean => s.shard === "zero3" || s.shard === "hsdp";
-
 /** The place nearest to the middle where neighbours differ in kind; the middle where none do. */
 function seam<T>(list: readonly T[], differ: (a: T, b: T) => boolean): number {
   const middle = list.length / 2;
@@ -41,7 +38,7 @@ function seam<T>(list: readonly T[], differ: (a: T, b: T) => boolean): number {
 export function halvesOf(group: LayoutGroup): readonly LayoutGroup[] {
   const { shards, schedules } = group;
   if (shards.length > 1) {
-    const at = seam(shards, (a, b) => gathers(a) !== gathers(b));
+    const at = seam(shards, (a, b) => gathersWeights(a.shard) !== gathersWeights(b.shard));
     return inTwo(shards, at).map((part): LayoutGroup => ({ ...group, shards: part }));
   }
   const at = seam(schedules, (a, b) => a.schedule !== b.schedule);

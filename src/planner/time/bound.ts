@@ -4,11 +4,12 @@
  * each rank's memory; the least time of the slowest rank in which they still hold the whole stack is found by bisection.
  */
 
+import { gathersWeights } from "../layout/index.js";
 import { roomBytes } from "../memory/device.js";
-import { inFlight, keptBytes, passedBytes } from "../memory/rank.js";
+import { gathers, inFlight, keptBytes, passedBytes } from "../memory/rank.js";
 import { scheduleTraits } from "../schedule/index.js";
 import type { Bound, BoundLimits, Candidate, LayoutGroup, StageContext } from "../types.js";
-import { gatherGroup, gatherTraffic, underGather } from "./gather.js";
+import { gatherGroup, gatherTraffic, isSharded, underGather } from "./gather.js";
 import { type Job, type LayerNumbers, layerNumbers, type Part } from "./job.js";
 import { jobOfDegrees } from "./job-of-candidate.js";
 import { passSeconds } from "./phases.js";
@@ -94,7 +95,7 @@ interface StateBytes {
 
 function stateBytes(job: Job, onHost: boolean): StateBytes {
   const { layout, numeric } = job;
-  const sharded = layout.shard === "zero3" || layout.shard === "hsdp";
+  const sharded = isSharded(job);
   const held = sharded ? layout.shardGroup : 1;
   const state = layout.shard === "none" ? 1 : sharded ? layout.shardGroup : layout.data * layout.context;
   const split = sharded || layout.shard === "zero2" ? state : 1;
@@ -254,13 +255,7 @@ function endsOf(schedules: LayoutGroup["schedules"]): LayoutGroup["schedules"] {
 }
 
 /** Each rank's room under the most favourable of some schedules; `sharded`: weights are gathered layer by layer. */
-function fillRooms(
-  job: Job,
-  state: StateBytes,
-  schedules: LayoutGroup["schedules"],
-  last: number | undefined,
-  timed: boolean,
-): void {
+function fillRooms(job: Job, state: StateBytes, schedules: LayoutGroup["schedules"], last: number | undefined): void {
   const { layout, rates, shape, numeric } = job;
   const { stack } = rates;
   const p = layout.pipeline;
@@ -271,17 +266,15 @@ function fillRooms(
     blocks.reduce((least, n) => Math.min(least, figure(n)), Number.POSITIVE_INFINITY);
   const head = layerNumbers(job, shape.stack.at(-1)!);
   const group = gatherGroup(job);
-  const gathers = stack.overlap.fsdpPrefetch ? 2 : 1;
   const buffers = (n: LayerNumbers): number =>
     group === undefined
       ? 0
-      : gathers * (n.memory.trainable + n.memory.frozen) * numeric.gather + n.memory.trainable * numeric.reduce;
-  const exposed =
-    group !== undefined && timed ? 2 * leastOf((n) => gatherTraffic(job, n.memory, group).forward.seconds) : 0;
+      : gathers(job) * (n.memory.trainable + n.memory.frozen) * numeric.gather + n.memory.trainable * numeric.reduce;
+  const exposed = group === undefined ? 0 : 2 * leastOf((n) => gatherTraffic(job, n.memory, group).forward.seconds);
   const cached = stack.cachedWeightGradients ? 2 * leastOf((n) => n.memory.cached) : 0;
   const passed = passedBytes(job);
   const secondsOf = (n: LayerNumbers): number =>
-    timed ? n.time.forward + n.time.forwardComm + n.time.backward + n.time.backwardComm : 0;
+    n.time.forward + n.time.forwardComm + n.time.backward + n.time.backwardComm;
   const loss = head.memory.logits * stack.lossBytesPerLogit * job.logitsCopies;
   const blockBuffers = leastOf(buffers);
   const blockTemporary = leastOf((n) => n.memory.backwardTemporary);
@@ -482,7 +475,7 @@ function leastGather(shards: LayoutGroup["shards"], ranks: number): LayoutGroup[
   let least: LayoutGroup["shards"][number] = { shard: "none", shard_group: 1 };
   let fewest = Number.POSITIVE_INFINITY;
   for (const s of shards) {
-    if (s.shard !== "zero3" && s.shard !== "hsdp") return { shard: "none", shard_group: 1 };
+    if (!gathersWeights(s.shard)) return { shard: "none", shard_group: 1 };
     const size = s.shard === "zero3" ? ranks : s.shard_group;
     if (size >= fewest) continue;
     fewest = size;
@@ -515,7 +508,7 @@ export function groupBound(context: StageContext, group: LayoutGroup, limits: Bo
   const totals = totalsOf(job, state);
   const pool = alike(job, state, freedom);
   const last = headRank(p, schedules);
-  fillRooms(job, state, schedules, last, true);
+  fillRooms(job, state, schedules, last);
   const peakBytes = slack * Math.max(totals.states / p, leastPeak(pool));
   const capacity = capacityOf(job, limits);
   if (peakBytes > capacity) return { stepSeconds: Number.POSITIVE_INFINITY, peakBytes };

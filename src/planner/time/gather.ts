@@ -1,10 +1,11 @@
 /** Gathering sharded weights layer by layer (FSDP), and what work hides of it. */
+import { gathersWeights } from "../layout/index.js";
 import type { LayerMemory } from "../memory/layer.js";
 import { contendedSeconds, type Group, gatherSeconds, groupOf } from "./collectives.js";
 import type { Job } from "./job.js";
 import type { Rates } from "./rates.js";
 
-export const isSharded = (job: Job): boolean => job.layout.shard === "zero3" || job.layout.shard === "hsdp";
+export const isSharded = (job: Job): boolean => gathersWeights(job.layout.shard);
 
 /** Ranks that gather weights layer by layer; undefined: none do. */
 export function gatherGroup(job: Job): Group | undefined {

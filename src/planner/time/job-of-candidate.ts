@@ -1,10 +1,11 @@
 /** A plan's candidate as numbers for the physics; what does not change between candidates is made once. */
 import { objectiveByName } from "../../catalog/index.js";
-import type { Dtype, Precision } from "../../checker/pipeline.js";
+import type { Dtype, Precision, Shard } from "../../checker/pipeline.js";
 import { fastDomain } from "../../hardware/index.js";
 import { type ObjectiveGraph, objectiveGraph } from "../../model/index.js";
 import { sharesWeights } from "../../program/index.js";
 import { elementBytes } from "../bytes.js";
+import { gathersWeights } from "../layout/index.js";
 import type { RecomputeLayer } from "../plan.js";
 import type { Candidate, HeldLayers, StageContext } from "../types.js";
 import {
@@ -118,12 +119,12 @@ export function objectiveOf({ stage, policy, reference, teacher, engine }: Stage
 const bytesOf = (dtype: Dtype | "none"): number => elementBytes[dtype]!;
 
 /** Optimizer states an element, by optimizer: AdamW two, and so on; the catalog says. */
-function numeric(context: StageContext, shard: string): Numeric {
+function numeric(context: StageContext, shard: Shard): Numeric {
   const p: Precision = context.precision;
   const states = statesOf(context) * bytesOf(p.optimizerState.value);
   const master = p.masterWeights.value === "none" ? 0 : bytesOf(p.masterWeights.value);
   const weights = bytesOf(p.weights.value);
-  const sharded = shard === "zero3" || shard === "hsdp";
+  const sharded = gathersWeights(shard);
   // Under FSDP the sharded weights are the master copy.
   const kept = sharded ? Math.max(weights, master) : weights;
   return {

@@ -3,12 +3,13 @@
  * a forward and whose every further token reads all weights and the key/value caches.
  */
 import { rolloutOf } from "../memory/rollout.js";
+import { elementsOf } from "../memory/states.js";
 import { allReduceSeconds, gatherSeconds, groupOf } from "./collectives.js";
 import { gatherGroup, gatherTraffic, underGather } from "./gather.js";
 import { gemmSeconds } from "./gemm.js";
 import { answerTokens, type Job, type JobPhase, numbersOf, plainRollout, promptTokens } from "./job.js";
 import { layerTime } from "./layer.js";
-import { gemmElements, type LayerShape } from "./shape.js";
+import type { LayerShape } from "./shape.js";
 
 /** Assumed: a regular expression or a comparison of answers in Python, for one answer. A user's command takes what it takes. */
 const rewardSeconds = 1e-4;
@@ -71,7 +72,6 @@ function prefillSeconds(job: Job, { shape }: JobPhase, sequences: number): numbe
   const at = (length: number) => ({ ...layout, context: 1, microBatch: sequences, length });
   const known = new Map<string, number>();
   let seconds = 0;
-  let weights = 0;
   for (const kind of shape.stack) {
     const s = shape.kinds[kind]!;
     let one = known.get(kind);
@@ -82,11 +82,10 @@ function prefillSeconds(job: Job, { shape }: JobPhase, sequences: number): numbe
       known.set(kind, one);
     }
     seconds += one;
-    weights += s.table + s.small + s.gemms.reduce((n, g) => n + gemmElements(g), 0);
   }
   const group = gatherGroup(job);
   const gathered =
-    group === undefined ? 0 : gatherSeconds(rates, (2 * weights) / layout.tensor / layout.pipeline, group);
+    group === undefined ? 0 : gatherSeconds(rates, (2 * elementsOf(shape)) / layout.tensor / layout.pipeline, group);
   return (seconds + gathered) / layout.pipeline;
 }
 
