@@ -16,7 +16,7 @@ export {
 } from "./installed.js";
 export { type Backend, type BackendName, backendNames, type Handle } from "./types.js";
 export { wasmHeapBytes } from "./wasm-memory.js";
-export { noAdapter, webgpuDrivers } from "./webgpu-adapter.js";
+export { describeAdapter, type GpuAdapterInfo, noAdapter, webgpuDrivers } from "./webgpu-adapter.js";
 
 const started = new Map<BackendName, Promise<Backend>>();
 

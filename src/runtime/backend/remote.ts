@@ -42,4 +42,4 @@ export interface RemoteStart {
   readonly port: MessagePort;
 }
 
-export type Started = { readonly adapter: string } | Failed;
+export type Started = "ready" | Failed;

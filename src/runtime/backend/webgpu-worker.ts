@@ -9,7 +9,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type * as tfjs from "@tensorflow/tfjs-core";
 import { type Command, done, type Failed, failed, type RemoteStart, type Started } from "./remote.js";
 import { TfjsPrimitives } from "./tfjs-primitives.js";
-import { describeAdapter, type Gpu, type GpuAdapter, noAdapter } from "./webgpu-adapter.js";
+import { type Gpu, type GpuAdapter, noAdapter } from "./webgpu-adapter.js";
 
 const { folder, state, port } = workerData as RemoteStart;
 const word = new Int32Array(state);
@@ -24,7 +24,7 @@ const tell = (result: number): void => {
 };
 
 /** A graphics device that TensorFlow.js asks for as a browser's page would. */
-async function start(): Promise<{ readonly tf: typeof tfjs; readonly adapter: string }> {
+async function start(): Promise<typeof tfjs> {
   const require = createRequire(join(folder, "package.json"));
   const dawn = (await import(pathToFileURL(require.resolve("webgpu")).href)) as {
     create(flags: readonly string[]): Gpu;
@@ -43,7 +43,7 @@ async function start(): Promise<{ readonly tf: typeof tfjs; readonly adapter: st
   const tf = require("@tensorflow/tfjs-core") as typeof tfjs;
   require("@tensorflow/tfjs-backend-webgpu");
   if (!(await tf.setBackend("webgpu"))) throw new Error("TensorFlow.js could not load it");
-  return { tf, adapter: describeAdapter(adapter.info) };
+  return tf;
 }
 
 /** What the device reports on its own (out of memory, a lost device) is a failure of what was asked last. */
@@ -102,10 +102,9 @@ process.on("exit", () => {
 });
 
 try {
-  const { tf, adapter } = await start();
-  const primitives = new TfjsPrimitives(tf, "webgpu");
+  const primitives = new TfjsPrimitives(await start(), "webgpu");
   port.on("message", (commands: readonly Command[]) => run(primitives, commands));
-  parentPort!.postMessage({ adapter } satisfies Started);
+  parentPort!.postMessage("ready" satisfies Started);
 } catch (error) {
   parentPort!.postMessage({ failure: say(error) } satisfies Started);
 }

@@ -1,9 +1,8 @@
 /** WebGPU: TensorFlow.js's backend on Dawn, in a thread of its own, as `llmp doctor --fix webgpu` installs them. */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { runCodes } from "../../diagnostics/index.js";
 import { ComposedAlgebra } from "../../program/index.js";
+import { besideBundle } from "../beside-bundle.js";
 import { RunFailure } from "../failure.js";
 import { cannotStart } from "./failure.js";
 import { installFolder, readInstalled } from "./installed.js";
@@ -11,14 +10,6 @@ import type { RemoteStart, Started } from "./remote.js";
 import { RemotePrimitives } from "./remote-primitives.js";
 import type { Backend } from "./types.js";
 import { noAdapter, webgpuDrivers } from "./webgpu-adapter.js";
-
-/** The thread's program lies beside the bundle. */
-function programFile(): string {
-  const places = ["./webgpu-worker.js", "../webgpu-worker.js"].map((p) => fileURLToPath(new URL(p, import.meta.url)));
-  const found = places.find((p) => existsSync(p));
-  if (found === undefined) throw new Error("the thread's program is not beside this bundle");
-  return found;
-}
 
 const stopped = (why: string): RunFailure =>
   new RunFailure(runCodes.report("LLMP6008", undefined, { backend: "webgpu", why }));
@@ -30,13 +21,13 @@ export async function startWebgpu(program?: string): Promise<Backend> {
   const state = new SharedArrayBuffer(4);
   const { port1, port2 } = new MessageChannel();
   const data: RemoteStart = { folder: installFolder("webgpu"), state, port: port2 };
-  const worker = new Worker(program ?? programFile(), { workerData: data, transferList: [port2] });
+  const worker = new Worker(program ?? besideBundle("webgpu-worker.js"), { workerData: data, transferList: [port2] });
   const started = await new Promise<Started>((resolve) => {
     worker.once("message", resolve);
     worker.once("error", (error) => resolve({ failure: error.message.split("\n")[0]! }));
     worker.once("exit", () => resolve({ failure: "its thread has ended" }));
   });
-  if ("failure" in started) {
+  if (started !== "ready") {
     await worker.terminate();
     throw cannotStart("webgpu", started.failure, started.failure === noAdapter ? webgpuDrivers : []);
   }

@@ -1,7 +1,7 @@
 /** WebGPU into the user's cache: Dawn's binding and TensorFlow.js's backend on it, both from npm, without install scripts. */
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Installed, noAdapter, webgpuDrivers } from "../backend/index.js";
+import { describeAdapter, type GpuAdapterInfo, type Installed, noAdapter, webgpuDrivers } from "../backend/index.js";
 import { cannotInstall, type Installing, tool } from "./tools.js";
 
 /** 0.6.2 is what was tested; it runs on glibc 2.34 or later. */
@@ -29,17 +29,14 @@ if (adapter !== null) {
   const x = tf.tensor2d([1, 2, 3, 4], [2, 2]);
   product = [...(await tf.matMul(x, x).data())];
 }
-const { description, architecture, isFallbackAdapter } = adapter?.info ?? {};
-console.log(JSON.stringify({ found: adapter !== null, product, description, architecture, isFallbackAdapter }));
+const { vendor, architecture, device, description, isFallbackAdapter } = adapter?.info ?? {};
+console.log(JSON.stringify({ info: adapter && { vendor, architecture, device, description, isFallbackAdapter }, product }));
 process.exit(0);
 `;
 
 interface Probed {
-  readonly found: boolean;
+  readonly info: GpuAdapterInfo | null;
   readonly product?: readonly number[];
-  readonly description?: string;
-  readonly architecture?: string;
-  readonly isFallbackAdapter?: boolean;
 }
 
 /** Builds everything in `folder`. */
@@ -65,12 +62,12 @@ export async function buildWebgpu(
     what: "a first product",
     missing: "",
   });
-  const got = JSON.parse(said.trim().split("\n").at(-1)!) as Probed;
-  if (!got.found) cannotInstall(job, noAdapter, webgpuDrivers);
-  if (got.product?.join() !== "7,10,15,22") cannotInstall(job, "it gives a wrong product");
+  const { info, product } = JSON.parse(said.trim().split("\n").at(-1)!) as Probed;
+  if (info === null) cannotInstall(job, noAdapter, webgpuDrivers);
+  if (product?.join() !== "7,10,15,22") cannotInstall(job, "it gives a wrong product");
   return {
     versions,
-    device: got.description ?? "",
-    hardware: got.isFallbackAdapter !== true && !/swiftshader|software|llvmpipe/i.test(got.architecture ?? ""),
+    device: describeAdapter(info),
+    hardware: info.isFallbackAdapter !== true && !/swiftshader|software|llvmpipe/i.test(info.architecture),
   };
 }

@@ -1,4 +1,4 @@
 export { onWorkers } from "./executor.js";
 export type { TeamJob } from "./job.js";
 export { type Rehearsal, type RehearsalOptions, type RehearsedAxis, rehearse, tolerance } from "./rehearsal/index.js";
-export { Pool, type PoolOptions, shared, Team, WorkerFailure, workerBackend, workerFile } from "./team.js";
+export { Pool, type PoolOptions, shared, Team, WorkerFailure, workerBackend } from "./team.js";

@@ -1,7 +1,5 @@
 /** A plan's ranks as worker threads, seen from the main thread: whole batches go in, losses and whole weights come out. */
-import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
 import { runCodes } from "../../diagnostics/index.js";
 import { forwardTasks, tasksOf } from "../../planner/schedule/index.js";
 import {
@@ -12,20 +10,13 @@ import {
   type Update,
 } from "../../program/index.js";
 import { type BackendName, isBackend } from "../backend/index.js";
+import { besideBundle } from "../beside-bundle.js";
 import { coordinatesOf, launch, type Team as Threads, worldSize } from "../collectives/index.js";
 import { RunFailure } from "../failure.js";
 import type { NamedTensor } from "../interfaces.js";
-import type { Sweep } from "../train/executor.js";
+import { rowsOf, type Sweep } from "../train/executor.js";
 import type { Asked } from "../train/generate.js";
 import type { Ask, Placement, Reply, StatePart, TeamJob } from "./job.js";
-
-/** The worker's program lies beside the bundle. */
-export function workerFile(): string {
-  const places = ["./worker.js", "../worker.js"].map((p) => fileURLToPath(new URL(p, import.meta.url)));
-  const found = places.find((p) => existsSync(p));
-  if (found === undefined) throw new Error("the worker's program is not beside this bundle");
-  return found;
-}
 
 /** In shared memory, so that every worker reads the same copy. */
 export function shared(tensors: readonly Pick<NamedTensor, "name" | "values">[]): ReadonlyMap<string, Float32Array> {
@@ -88,7 +79,7 @@ export class Pool {
 
   private constructor(
     readonly size: number,
-    { file = workerFile(), backend = "wasm" }: PoolOptions,
+    { file = besideBundle("worker.js"), backend = "wasm" }: PoolOptions,
   ) {
     if (backend === "tensorflow") sharedTensorflow(size);
     this.#threads = launch({
@@ -269,23 +260,9 @@ export class Team {
 }
 
 /** Rows `first`… of a batch; beyond its end rows that count for nothing. */
-function padded(b: ObjectiveBatch, first: number, rows: number): ObjectiveBatch {
-  const cut = <A extends Int32Array | Float32Array>(x: A, width: number): A => {
-    const out = new (x.constructor as new (n: number) => A)(rows * width);
+const padded = (batch: ObjectiveBatch, first: number, rows: number): ObjectiveBatch =>
+  rowsOf(batch, rows, (x, width) => {
+    const out = new (x.constructor as new (n: number) => typeof x)(rows * width);
     out.set(x.subarray(first * width, (first + rows) * width));
     return out;
-  };
-  const { length } = b;
-  return {
-    sequences: rows,
-    length,
-    tokens: cut(b.tokens, length),
-    targets: cut(b.targets, length),
-    weights: cut(b.weights, length),
-    ...(b.segments === undefined ? {} : { segments: cut(b.segments, length) }),
-    ...(b.positions === undefined ? {} : { positions: cut(b.positions, length) }),
-    ...(b.noise === undefined ? {} : { noise: { ...b.noise, rows: cut(b.noise.rows, length) } }),
-    ...(b.advantages === undefined ? {} : { advantages: cut(b.advantages, 1) }),
-    ...(b.oldLogProbs === undefined ? {} : { oldLogProbs: cut(b.oldLogProbs, length) }),
-  };
-}
+  });

@@ -81,18 +81,26 @@ export type OpenExecutor = (input: StageInput, start: ReadonlyMap<string, Float3
 
 /** Rows `first`… of a batch. */
 export function slice(b: Batch & ObjectiveBatch, first: number, sequences: number): ObjectiveBatch {
-  const from = first * b.length;
-  const to = from + sequences * b.length;
+  return rowsOf(b, sequences, (x, width) => x.subarray(first * width, (first + sequences) * width) as typeof x);
+}
+
+/** Rows of a batch as `cut` takes them out of each of its tables, whose rows are so wide. */
+export function rowsOf(
+  b: ObjectiveBatch,
+  sequences: number,
+  cut: <A extends Int32Array | Float32Array>(table: A, width: number) => A,
+): ObjectiveBatch {
+  const { length } = b;
   return {
     sequences,
-    length: b.length,
-    tokens: b.tokens.subarray(from, to),
-    targets: b.targets.subarray(from, to),
-    weights: b.weights.subarray(from, to),
-    ...(b.segments === undefined ? {} : { segments: b.segments.subarray(from, to) }),
-    ...(b.positions === undefined ? {} : { positions: b.positions.subarray(from, to) }),
-    ...(b.noise === undefined ? {} : { noise: { ...b.noise, rows: b.noise.rows.subarray(from, to) } }),
-    ...(b.advantages === undefined ? {} : { advantages: b.advantages.subarray(first, first + sequences) }),
-    ...(b.oldLogProbs === undefined ? {} : { oldLogProbs: b.oldLogProbs.subarray(from, to) }),
+    length,
+    tokens: cut(b.tokens, length),
+    targets: cut(b.targets, length),
+    weights: cut(b.weights, length),
+    ...(b.segments === undefined ? {} : { segments: cut(b.segments, length) }),
+    ...(b.positions === undefined ? {} : { positions: cut(b.positions, length) }),
+    ...(b.noise === undefined ? {} : { noise: { ...b.noise, rows: cut(b.noise.rows, length) } }),
+    ...(b.advantages === undefined ? {} : { advantages: cut(b.advantages, 1) }),
+    ...(b.oldLogProbs === undefined ? {} : { oldLogProbs: cut(b.oldLogProbs, length) }),
   };
 }

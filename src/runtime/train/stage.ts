@@ -24,16 +24,17 @@ export async function* trainStage(input: StageInput): AsyncGenerator<RunEvent, S
       ? await readWeights(input.graph, input.weights)
       : new Map(latest.tensors.map((t) => [t.name, t.values]));
   // Frozen weights in 4 bits come from where the stage began: packed a second time they would be others.
-  if (latest !== undefined && packedNames(input).size > 0)
+  const packed = packedNames(input);
+  if (latest !== undefined && packed.size > 0)
     for (const [name, values] of await readWeights(input.graph, input.weights))
-      if (packedNames(input).has(name)) start.set(name, values);
+      if (packed.has(name)) start.set(name, values);
   const executor = await (input.open ?? openHere)(input, start);
   // They are the executor's now: for a large model a second copy is what does not fit.
   start.clear();
   const since = latest === undefined ? undefined : { ...latest, tensors: [] };
   latest = undefined;
   try {
-    return yield* steps(input, executor, since);
+    return yield* steps(input, executor, since, packed);
   } finally {
     await executor.close();
   }
@@ -50,6 +51,7 @@ async function* steps(
   input: StageInput,
   executor: Executor,
   latest: TrainingState | undefined,
+  packed: ReadonlySet<string>,
 ): AsyncGenerator<RunEvent, StageSummary> {
   const { graph, stage, plan, backend, source } = input;
   const optimizerSettings = stage.optimizer.value;
@@ -59,7 +61,6 @@ async function* steps(
   const perStep = objective.options.updates?.value;
   const updatesPerStep = typeof perStep === "number" ? perStep : 1;
 
-  const packed = packedNames(input);
   const drops = Object.values(graph.kinds).some((k) => k.ops.some((op) => op.kind === "dropout"));
 
   const dynamic = input.precision.lossScale.value === "dynamic";
