@@ -1,17 +1,8 @@
 /** Dropout: any layout, split into micro-batches and recomputation drops what the plain program drops. */
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { Pool } from "../../src/runtime/parallel/index.js";
-import { alone, buildWorker, type Case, compare, graphOf } from "./helpers.js";
+import { expect, it } from "vitest";
+import { alone, type Case, compare, graphOf, poolFor } from "./helpers.js";
 
-const { file, remove } = buildWorker();
-let pool: Pool;
-beforeAll(async () => {
-  pool = await Pool.start(4, { file });
-});
-afterAll(async () => {
-  await pool.end();
-  remove();
-});
+const pool = poolFor(4);
 
 const graph = graphOf(
   "architecture = gpt2, dropout = 30%, layers = 4, hidden = 32, heads = 4, ffn = 48, vocab = 67, context_length = 16",
@@ -27,7 +18,7 @@ it.each(Object.keys(cases))("%s", async (name) => {
   const recompute = [0, 1, 2, 3, 4].map((layer) => ({ layer, mode: "full" as const, ops: [], offload: [] }));
   const { loss, weights } = await compare(
     { graph, parallel: { ...alone, ...cases[name] }, recompute, length: 16 },
-    pool,
+    pool(),
   );
   expect(loss).toBeLessThan(1e-5);
   expect(weights).toBeLessThan(1e-5);

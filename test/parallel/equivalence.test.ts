@@ -1,21 +1,12 @@
 /** Plan equivalence: any layout of any small pipeline gives the plain program's loss curve and final weights. */
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { ModelGraph } from "../../src/model/graph.js";
 import type { ParallelPlan, RecomputeLayer } from "../../src/planner/plan.js";
 import { scheduleKinds, scheduleTraits } from "../../src/planner/schedule/index.js";
-import { Pool } from "../../src/runtime/parallel/index.js";
-import { alone, buildWorker, type Case, compare, graphOf, named } from "./helpers.js";
+import { alone, type Case, compare, graphOf, named, poolFor } from "./helpers.js";
 
-const { file, remove } = buildWorker();
-let pool: Pool;
-beforeAll(async () => {
-  pool = await Pool.start(4, { file });
-});
-afterAll(async () => {
-  await pool.end();
-  remove();
-});
+const pool = poolFor(4);
 
 /** Every block of the model: biases, learned positions, transposed matrices, caps, windows, norms of all kinds, parallel blocks, experts, latent attention. */
 const models = [
@@ -131,7 +122,7 @@ it("random layouts of random pipelines compute what the plain program computes",
             length: 16,
             segments: segments && learned.objective.kind !== "grpo",
           },
-          pool,
+          pool(),
         );
         expect(d.loss).toBeLessThan(1e-5);
         expect(d.weights).toBeLessThan(1e-5);

@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { buildSync } from "esbuild";
+import { afterAll, beforeAll } from "vitest";
 import { check } from "../../src/checker/index.js";
 import { nodeHost } from "../../src/cli/host.js";
 import type { ModelGraph } from "../../src/model/graph.js";
@@ -10,7 +11,7 @@ import { parse } from "../../src/parser/index.js";
 import { evenChunks } from "../../src/planner/layout/index.js";
 import { oneDevice, type ParallelPlan, type RecomputeLayer } from "../../src/planner/plan.js";
 import type { OptimizerKind } from "../../src/program/index.js";
-import type { Pool, TeamJob } from "../../src/runtime/parallel/index.js";
+import { Pool, type TeamJob } from "../../src/runtime/parallel/index.js";
 import {
   type Difference,
   differenceOf,
@@ -39,6 +40,20 @@ export function buildWorker(program = "../../src/runtime/parallel/worker.ts"): {
     logLevel: "silent",
   });
   return { file, remove: () => rmSync(file, { force: true }) };
+}
+
+/** Workers for all tests of a file. */
+export function poolFor(size: number): () => Pool {
+  const { file, remove } = buildWorker();
+  let pool: Pool;
+  beforeAll(async () => {
+    pool = await Pool.start(size, { file });
+  });
+  afterAll(async () => {
+    await pool.end();
+    remove();
+  });
+  return () => pool;
 }
 
 /** The graph of a model block, as the planner and the runtime build it. */

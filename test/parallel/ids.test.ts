@@ -1,18 +1,10 @@
 /** An id that the model lacks, where each worker has a part of the vocabulary and ids of others are nothing unusual. */
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { Pool, Team } from "../../src/runtime/parallel/index.js";
+import { expect, it } from "vitest";
+import { Team } from "../../src/runtime/parallel/index.js";
 import { batchAt } from "../../src/runtime/parallel/rehearsal/steps.js";
-import { alone, buildWorker, type Case, graphOf, jobOf, lessonOf } from "./helpers.js";
+import { alone, type Case, graphOf, jobOf, lessonOf, poolFor } from "./helpers.js";
 
-const { file, remove } = buildWorker();
-let pool: Pool;
-beforeAll(async () => {
-  pool = await Pool.start(2, { file });
-});
-afterAll(async () => {
-  await pool.end();
-  remove();
-});
+const pool = poolFor(2);
 
 it("LLMP6009: an id beyond the vocabulary ends the step, one of the other worker's part does not", async () => {
   const graph = graphOf(
@@ -20,7 +12,7 @@ it("LLMP6009: an id beyond the vocabulary ends the step, one of the other worker
   );
   const c: Case = { graph, parallel: { ...alone, tensor: 2 }, length: 8 };
   const job = jobOf(c);
-  const team = await Team.open(job, pool);
+  const team = await Team.open(job, pool());
   expect(team.placements.flat().some((p) => /embed/.test(p.name) && p.tensor !== undefined)).toBe(true);
   const batch = batchAt(lessonOf(c), 0);
   expect((await team.run(batch, 1)).losses.every(Number.isFinite)).toBe(true);

@@ -1,17 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ParallelPlan } from "../../src/planner/plan.js";
-import { Pool } from "../../src/runtime/parallel/index.js";
-import { alone, buildWorker, type Case, compare, graphOf } from "./helpers.js";
+import { alone, type Case, compare, graphOf, poolFor } from "./helpers.js";
 
-const { file, remove } = buildWorker();
-let pool: Pool;
-beforeAll(async () => {
-  pool = await Pool.start(4, { file });
-});
-afterAll(async () => {
-  await pool.end();
-  remove();
-});
+const pool = poolFor(4);
 
 const llama = graphOf(
   "architecture = llama, layers = 3, hidden = 32, heads = 4, kv_heads = 2, ffn = 48, vocab = 67, context_length = 16",
@@ -47,7 +38,7 @@ describe("a layout computes what the plain program computes", () => {
   for (const [name, parallel, more] of cases)
     it(name, async () => {
       const c: Case = { graph: llama, parallel: { ...alone, ...parallel }, length: 16, ...more };
-      const d = await compare(c, pool);
+      const d = await compare(c, pool());
       expect(d.loss).toBeLessThan(1e-5);
       expect(d.weights).toBeLessThan(1e-5);
     });

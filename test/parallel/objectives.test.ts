@@ -1,18 +1,9 @@
 /** Every objective under every axis: the losses and weights of the plain program, and GRPO's very samples. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ParallelPlan } from "../../src/planner/plan.js";
-import { Pool } from "../../src/runtime/parallel/index.js";
-import { alone, buildWorker, type Case, compare, graphOf, named } from "./helpers.js";
+import { alone, type Case, compare, graphOf, named, poolFor } from "./helpers.js";
 
-const { file, remove } = buildWorker();
-let pool: Pool;
-beforeAll(async () => {
-  pool = await Pool.start(4, { file });
-});
-afterAll(async () => {
-  await pool.end();
-  remove();
-});
+const pool = poolFor(4);
 
 const size = "heads = 4, kv_heads = 2, vocab = 67, context_length = 16";
 const llama = `architecture = llama, layers = 3, hidden = 32, ffn = 48, ${size}`;
@@ -79,7 +70,7 @@ for (const [i, [name, c]] of Object.entries(objectives).entries())
   describe(name, () => {
     for (const [layout, parallel] of Object.entries(layouts).filter((_, l) => every || (l + i) % 7 < 3))
       it(layout, async () => {
-        const d = await compare({ length: 16, ...c, parallel: { ...alone, ...parallel } } as Case, pool);
+        const d = await compare({ length: 16, ...c, parallel: { ...alone, ...parallel } } as Case, pool());
         expect(d.loss).toBeLessThan(1e-5);
         // An adapter starts at zero: AdamW's first steps are made of gradients that are little above rounding.
         expect(d.weights).toBeLessThan(/qlora|4 bits/.test(name) ? 2e-5 : 1e-5);
@@ -89,7 +80,7 @@ for (const [i, [name, c]] of Object.entries(objectives).entries())
 it("experts spread over ranks, with their room and balance", async () => {
   const c = objectives["experts, auxiliary loss and room"]!;
   const parallel = { ...alone, data: 2, context: 2, expert: 2, micro_batch: 2 };
-  const d = await compare({ length: 16, ...c, parallel } as Case, pool);
+  const d = await compare({ length: 16, ...c, parallel } as Case, pool());
   expect(d.loss).toBeLessThan(1e-5);
   expect(d.weights).toBeLessThan(1e-5);
 });
@@ -99,7 +90,7 @@ for (const optimizer of ["muon", "adafactor"] as const)
     for (const parallel of [{ data: 2 }, { pipeline: 2, accumulation: 2 }]) {
       const d = await compare(
         { graph: graphOf(llama), length: 16, optimizer, parallel: { ...alone, ...parallel } },
-        pool,
+        pool(),
       );
       expect(d.loss).toBeLessThan(1e-5);
       expect(d.weights).toBeLessThan(1e-5);
