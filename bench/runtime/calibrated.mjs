@@ -18,6 +18,7 @@ await build({
       export { objectivePrograms, sharesWeights } from "./src/program/index.ts";
       export { predictLocal } from "./src/planner/local/index.ts";
       export { calibrate, readMachine } from "./src/runtime/calibrate/index.ts";
+      export { clockOf } from "./src/runtime/calibrate/clock.ts";
       export { calibrationProbes } from "./src/cli/machine.ts";
       export { openHere } from "./src/runtime/train/here.ts";
       export { buildGraph } from "./src/model/index.ts";
@@ -95,9 +96,7 @@ if (process.argv.includes("--again") || m.readMachine(name) === undefined)
   await m.calibrate(name, await m.calibrationProbes());
 const machine = m.readMachine(name);
 const backend = await m.startBackend(name);
-const oneThread =
-  (name === "wasm" || name === "cpu" || process.env.TF_NUM_INTRAOP_THREADS === "1") &&
-  !process.argv.includes("--clock");
+const clock = process.argv.includes("--clock") ? () => performance.now() / 1000 : m.clockOf(name);
 const median = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
 const adapterOf = (kind) => ({
   name: "a",
@@ -141,11 +140,10 @@ for (const [title, block, micro, length, more = {}] of cases) {
   const batch = { sequences, length, tokens: ids, targets: ids, weights: new Float32Array(n).fill(1) };
   const times = [];
   for (let t = 1; t <= 7; t++) {
-    const [clock, cpu] = [performance.now(), process.cpuUsage()];
+    const began = clock();
     await executor.run(batch, 1 / n);
     await executor.update({ lr: 1e-4, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clip: 1, t, lossScale: 1 });
-    const { user, system } = process.cpuUsage(cpu);
-    if (t > 2) times.push(oneThread ? (user + system) / 1e6 : (performance.now() - clock) / 1000);
+    if (t > 2) times.push(clock() - began);
   }
   await executor.close();
   const measured = median(times);

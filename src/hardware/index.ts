@@ -1,4 +1,6 @@
 /** Facts about machines: bundled data, a file's own declarations over them. */
+
+import type { Bytes } from "../units/index.js";
 import aws from "./data/aws.json" with { type: "json" };
 import { otherAccelerators } from "./others.js";
 import type { Accelerator, Hardware, Instance } from "./types.js";
@@ -16,6 +18,10 @@ export const bundledHardware = (): Hardware => bundled;
 /** Ranks of one instance that reach each other without its network: all of them, or a domain that spans instances (NVL72). */
 export const fastDomain = (a: Accelerator, i: Instance): number =>
   a.domainSize > 64 ? a.domainSize : Math.min(a.domainSize, i.accelerators);
+
+/** Memory of one accelerator in an instance, which may have another size of it than the accelerator's usual one. */
+export const deviceMemory = (i: Pick<Instance, "acceleratorMemoryBytes">, a: Pick<Accelerator, "memoryBytes">): Bytes =>
+  i.acceleratorMemoryBytes ?? a.memoryBytes;
 
 /** Dense matmul peak in FLOP/s of a compute type, or of the nearest type that is known; undefined where none is. */
 export const peakOf = ({ peakFlops }: Pick<Accelerator, "peakFlops">, compute: string): number | undefined =>

@@ -240,8 +240,12 @@ export function evenScores(dims: readonly number[]): Float32Array {
   const values = new Float32Array(count(dims));
   const [rows = 1, width] = dims;
   if (dims.length !== 2 || width === undefined) return values;
-  for (let t = 0; t < rows; t++)
-    for (let e = 0; e < width; e++) values[t * width + ((t + e) % width)] = (width - e) / width;
+  // Row t falls from its number on, and goes on from column 0: a window of two such rows side by side.
+  const falling = Float32Array.from({ length: 2 * width }, (_, i) => (width - (i % width)) / width);
+  for (let t = 0; t < rows; t++) {
+    const from = width - (t % width);
+    values.set(falling.subarray(from, from + width), t * width);
+  }
   return values;
 }
 

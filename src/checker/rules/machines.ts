@@ -1,6 +1,6 @@
 /** Machines beside the planned ones: several types in one job, types to fall back on, UltraServers. Only SageMaker's jobs take them. */
 import { modelCodes } from "../../diagnostics/index.js";
-import { bundledHardware } from "../../hardware/index.js";
+import { bundledHardware, deviceMemory } from "../../hardware/index.js";
 import { formatBytes } from "../../units/index.js";
 import type { Context } from "../context.js";
 import type { Cluster, Known, MachineGroup } from "../pipeline.js";
@@ -67,7 +67,7 @@ const machine = (name: string) => {
   const accelerator = instance === undefined ? undefined : accelerators[instance.accelerator];
   return instance === undefined || accelerator === undefined
     ? undefined
-    : { instance, accelerator, memory: instance.acceleratorMemoryBytes ?? accelerator.memoryBytes };
+    : { instance, accelerator, memory: deviceMemory(instance, accelerator) };
 };
 
 /** The layout is for so many ranks a machine of one maker. */

@@ -29,7 +29,7 @@ const silent = (size: number, index: number): RankGroup => ({
   allToAll: (parts) => parts.map(() => parts[index]!),
 });
 
-/** On shapes all tokens want the same experts: what comes is taken for balanced. */
+/** What comes for this rank's experts is taken for balanced, also where a rank's few tokens do not spread over all of them. */
 const balanced = (size: number, experts: number): RankGroup => ({
   ...silent(size, 0),
   allToAll: (parts) => {

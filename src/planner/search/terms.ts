@@ -1,5 +1,6 @@
 /** What a configuration costs in calendar time and money, for a step of so many seconds. */
 import type { Pricing } from "../../checker/pipeline.js";
+import { deviceMemory } from "../../hardware/index.js";
 import type { Price } from "../../hardware/types.js";
 import type { Bytes, Seconds } from "../../units/index.js";
 import { calendar, costFacts, findPrice, type RunConditions, stageUsd } from "../cost/index.js";
@@ -58,7 +59,7 @@ export function priceOf(problem: StageProblem, instance: string, pricing: Pricin
 
 /** What the plan may use of a device's memory. */
 export function capacityOf(problem: StageProblem, c: Configuration): Bytes {
-  const device = c.context.instance.acceleratorMemoryBytes ?? c.context.accelerator.memoryBytes;
+  const device = deviceMemory(c.context.instance, c.context.accelerator);
   const budget = problem.pipeline.budget.memory?.value;
   if (budget === undefined) return device;
   return Math.min(device, budget.unit === "ratio" ? device * budget.amount : budget.amount);

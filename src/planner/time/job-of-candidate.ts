@@ -1,7 +1,7 @@
 /** A plan's candidate as numbers for the physics; what does not change between candidates is made once. */
 import { objectiveByName } from "../../catalog/index.js";
 import type { Dtype, Precision, Shard } from "../../checker/pipeline.js";
-import { fastDomain } from "../../hardware/index.js";
+import { deviceMemory, fastDomain } from "../../hardware/index.js";
 import { type ObjectiveGraph, objectiveGraph } from "../../model/index.js";
 import { sharesWeights } from "../../program/index.js";
 import { elementBytes } from "../bytes.js";
@@ -42,7 +42,7 @@ export function machineOf({ accelerator, instance }: StageContext): Machine {
     name: accelerator.name,
     generation: accelerator.generation,
     peakFlops: accelerator.peakFlops,
-    memoryBytes: instance.acceleratorMemoryBytes ?? accelerator.memoryBytes,
+    memoryBytes: deviceMemory(instance, accelerator),
     memoryBandwidth: accelerator.memoryBandwidth,
     intraBandwidth: accelerator.intraBandwidth,
     domain: fastDomain(accelerator, instance),

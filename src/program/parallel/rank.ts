@@ -233,17 +233,16 @@ export class Rank<T> {
     };
     const { free, ...there } = putBatch(this.algebra, batch);
     const weight = b.weights.reduce((sum, w) => sum + w, 0);
+    const balances = objective.balances === true && scale !== undefined;
     // Every tensor rank computes all scores: one of them brings the balance in.
-    const balances = objective.balances === true && scale !== undefined && at.tensor === 0;
-    const auxScale = balances ? auxScaleOf(this.input.graph, scale * weight) : 0;
-    const trains = objective.balances === true && scale !== undefined;
+    const auxScale = balances && at.tensor === 0 ? auxScaleOf(this.input.graph, scale * weight) : 0;
     const passing = (stack: RankStack<T>, trained: boolean): Passing<T> => ({
       there,
       vocabPart: stack.vocabPart(batch.tokens),
       routing: new Map(),
       auxScale: trained ? auxScale : 0,
       trains: trained && scale !== undefined,
-      counts: trained && trains,
+      counts: trained && balances,
     });
     const needed = objective === this.input.objective ? this.#beside : undefined;
     const policy = passing(this.#policy, true);

@@ -222,13 +222,16 @@ function phases(s: StagePlan, paint: Paint): string[] {
       .join(", "),
   ]);
   const head = ["Phases of a step", "work", "time", "share", small(s.memory) ? "memory" : "GiB", ""];
-  const widths = head.map((h, c) => Math.max(h.length, ...rows.map((r) => r[c]!.length)));
-  const line = (r: readonly string[]): string =>
-    r
-      .map((cell, c) => (c === 1 || c === 2 || c === 3 ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!)))
-      .join("  ")
-      .trimEnd();
-  return [`  ${paint.dim(line(head))}`, ...rows.map((r) => `  ${line(r)}`), ""];
+  const [first, ...rest] = aligned([head, ...rows], [1, 2, 3]);
+  return [`  ${paint.dim(first!)}`, ...rest.map((line) => `  ${line}`), ""];
+}
+
+/** Rows of cells as lines; columns of these numbers end at the right. */
+function aligned(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
+  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((r) => r[c]!.length)));
+  const cell = (text: string, c: number): string =>
+    right.includes(c) ? text.padStart(widths[c]!) : text.padEnd(widths[c]!);
+  return rows.map((r) => r.map(cell).join("  ").trimEnd());
 }
 
 function considered(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOptions): string[] {
@@ -254,14 +257,7 @@ function considered(plan: Plan, s: StagePlan, paint: Paint, options: PlanPageOpt
   spread.forEach((p, i) => {
     rows.push(row(i === 0 ? "time/cost" : "", p, flagsTo(s, p)));
   });
-  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((r) => r[c]!.length)));
-  const text = rows.map(
-    (r) =>
-      `  ${r
-        .map((cell, c) => cell.padEnd(widths[c]!))
-        .join("  ")
-        .trimEnd()}`,
-  );
+  const text = aligned(rows).map((line) => `  ${line}`);
   const lines = rows.length > 1 ? [paint.dim(text[0]!), ...text.slice(1)] : [];
   const relaxations = plan.relaxations.filter((r) => r.stage === s.name || r.stage === "budget");
   if (relaxations.length > 0) {

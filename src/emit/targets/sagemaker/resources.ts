@@ -1,7 +1,7 @@
 /** The machines of a training job: one type, several groups, an ordered list to fall back on, or places on UltraServers. */
 import type { InstancePlacementConfig, ResourceConfig } from "@aws-sdk/client-sagemaker";
 import type { Diagnostic, Outcome } from "../../../diagnostics/index.js";
-import { fastDomain } from "../../../hardware/index.js";
+import { deviceMemory, fastDomain } from "../../../hardware/index.js";
 import { formatBytes } from "../../../units/index.js";
 import { refuse } from "../../common/lower.js";
 import { acceleratorOf, instanceOf } from "../../common/node.js";
@@ -79,7 +79,7 @@ function unsuited(view: StageView, name: string): Diagnostic[] {
   const instance = instanceOf(view.plan, name);
   const accelerator = instance === undefined ? undefined : acceleratorOf(view.plan, instance.accelerator);
   if (instance === undefined || accelerator === undefined || name === view.stage.cluster.instance) return [];
-  const memory = instance.acceleratorMemoryBytes ?? accelerator.memoryBytes;
+  const memory = deviceMemory(instance, accelerator);
   const peak = view.stage.memory.peak_bytes;
   const compute = view.precision.compute.value;
   return [
