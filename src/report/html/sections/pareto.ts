@@ -1,10 +1,11 @@
 import type { Alternative, StagePlan } from "../../../planner/plan.js";
 import { formatBytes, formatNumber, formatSeconds, formatUsd } from "../../../units/index.js";
 import { type Chart, palette } from "../../svg/plot.js";
+import { describeLayout } from "../../terminal/plan-words.js";
 import { figure, type Html, html, table } from "../text.js";
 
 export const describe = (a: Alternative): string =>
-  `${a.count} × ${a.instance} · TP ${a.parallel.tensor} PP ${a.parallel.pipeline}${a.parallel.context > 1 ? ` CP ${a.parallel.context}` : ""}${a.parallel.expert > 1 ? ` EP ${a.parallel.expert}` : ""} DP ${a.parallel.data} (${a.parallel.shard}) mb ${a.parallel.micro_batch} · recompute ${a.recompute}`;
+  `${a.count} × ${a.instance} · ${describeLayout(a.parallel)} · mb ${a.parallel.micro_batch} · recompute ${a.recompute}`;
 
 const row = (a: Alternative): readonly string[] => [
   describe(a),
