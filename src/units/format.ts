@@ -78,3 +78,10 @@ export function formatFlops(flops: Flops): string {
 }
 
 export const formatPercent = (ratio: Ratio, digits = 3): string => `${formatNumber(ratio * 100, digits)}%`;
+
+/** By how much a planned figure is above what was measured, signed; empty where either is unknown. */
+export function formatDeviation(planned: number, measured: number): string {
+  if (planned <= 0 || measured <= 0) return "";
+  const text = formatPercent(planned / measured - 1, 2);
+  return planned > measured && text !== "0%" ? `+${text}` : text;
+}

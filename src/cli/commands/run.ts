@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { Plan } from "../../planner/plan.js";
 import type { RunOptions } from "../../runtime/index.js";
 import type { RunEvent, RunSummary } from "../../runtime/types.js";
-import { formatBytes, formatCount, formatNumber, formatPercent, formatSeconds } from "../../units/index.js";
+import { formatBytes, formatCount, formatDeviation, formatNumber, formatSeconds } from "../../units/index.js";
 import { reported } from "../failures.js";
 import { examples } from "../help.js";
 import { answer, answerJson, Exit, exit, note, usage } from "../output.js";
@@ -161,28 +161,24 @@ function show(event: RunEvent, steps: number): void {
 }
 
 function planned(summary: RunSummary): string {
-  const rows = summary.stages.flatMap((s) => {
-    const off = (measured: number, predicted: number): string =>
-      predicted > 0 ? formatPercent(measured / predicted - 1, 2) : "";
-    return [
-      [
-        s.name,
-        "peak memory",
-        formatBytes(s.predicted.peak_bytes),
-        ...(s.measured.peak_bytes > 0
-          ? [formatBytes(s.measured.peak_bytes), off(s.measured.peak_bytes, s.predicted.peak_bytes)]
-          : ["unknown", ""]),
-      ],
-      [
-        "",
-        "step",
-        formatSeconds(s.predicted.step_seconds),
-        formatSeconds(s.measured.step_seconds),
-        off(s.measured.step_seconds, s.predicted.step_seconds),
-      ],
-      ["", "tokens/s", "", formatCount(s.measured.tokens_per_second), ""],
-      ["", "loss", formatNumber(s.first_loss, 4), formatNumber(s.final_loss, 4), ""],
-    ];
-  });
+  const rows = summary.stages.flatMap((s) => [
+    [
+      s.name,
+      "peak memory",
+      formatBytes(s.predicted.peak_bytes),
+      ...(s.measured.peak_bytes > 0
+        ? [formatBytes(s.measured.peak_bytes), formatDeviation(s.predicted.peak_bytes, s.measured.peak_bytes)]
+        : ["unknown", ""]),
+    ],
+    [
+      "",
+      "step",
+      formatSeconds(s.predicted.step_seconds),
+      formatSeconds(s.measured.step_seconds),
+      formatDeviation(s.predicted.step_seconds, s.measured.step_seconds),
+    ],
+    ["", "tokens/s", "", formatCount(s.measured.tokens_per_second), ""],
+    ["", "loss", formatNumber(s.first_loss, 4), formatNumber(s.final_loss, 4), ""],
+  ]);
   return table(["stage", "", "planned", "measured", "off by"], rows);
 }

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { findRun, type RunInfo, readRun, runFolders } from "../../runtime/metrics/index.js";
-import { formatBytes, formatCount, formatNumber, formatSeconds } from "../../units/index.js";
+import { formatBytes, formatCount, formatDeviation, formatNumber, formatSeconds } from "../../units/index.js";
 import { reported } from "../failures.js";
 import { examples } from "../help.js";
 import { answer } from "../output.js";
@@ -101,8 +101,6 @@ function show(run: RunInfo, json: boolean): string {
       last === undefined ? "no steps yet" : `step ${formatCount(last.step)}, loss ${formatNumber(last.loss, 4)}`;
     return `${head}\n${state}`;
   }
-  const off = (planned: number, measured: number) =>
-    measured > 0 ? `${formatNumber((planned / measured - 1) * 100, 2)}%` : "";
   return `${head}\n\n${table(
     [
       "stage",
@@ -124,10 +122,10 @@ function show(run: RunInfo, json: boolean): string {
       `${formatNumber(s.first_loss, 3)} → ${formatNumber(s.final_loss, 3)}`,
       formatBytes(s.predicted.peak_bytes),
       formatBytes(s.measured.peak_bytes),
-      off(s.predicted.peak_bytes, s.measured.peak_bytes),
+      formatDeviation(s.predicted.peak_bytes, s.measured.peak_bytes),
       formatSeconds(s.predicted.step_seconds),
       formatSeconds(s.measured.step_seconds),
-      off(s.predicted.step_seconds, s.measured.step_seconds),
+      formatDeviation(s.predicted.step_seconds, s.measured.step_seconds),
       formatCount(s.measured.tokens_per_second),
     ]),
   )}`;

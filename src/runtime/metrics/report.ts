@@ -1,5 +1,5 @@
 /** One self-contained HTML page of a run: loss curves as inline SVG, planned beside measured. No script, no network. */
-import { formatBytes, formatCount, formatNumber, formatSeconds } from "../../units/index.js";
+import { formatBytes, formatCount, formatDeviation, formatNumber, formatSeconds } from "../../units/index.js";
 import type { RunInfo, StageInfo } from "./runs.js";
 
 const html = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -87,12 +87,11 @@ ${chart("Gradient norm", "", [of("norm", (m) => m.grad_norm)])}</section>`;
 }
 
 function planned(s: NonNullable<RunInfo["summary"]>["stages"][number]): string {
-  const off = (p: number, m: number) => (m > 0 ? `${p >= m ? "+" : ""}${formatNumber((p / m - 1) * 100, 2)}%` : "");
   const row = (what: string, p: string, m: string, o: string) =>
     `<tr><th>${what}</th><td>${p}</td><td>${m}</td><td>${o}</td></tr>`;
   return `<table><thead><tr><th></th><th>planned</th><th>measured</th><th>off by</th></tr></thead><tbody>
-${row("peak memory", formatBytes(s.predicted.peak_bytes), formatBytes(s.measured.peak_bytes), off(s.predicted.peak_bytes, s.measured.peak_bytes))}
-${row("step", formatSeconds(s.predicted.step_seconds), formatSeconds(s.measured.step_seconds), off(s.predicted.step_seconds, s.measured.step_seconds))}
+${row("peak memory", formatBytes(s.predicted.peak_bytes), formatBytes(s.measured.peak_bytes), formatDeviation(s.predicted.peak_bytes, s.measured.peak_bytes))}
+${row("step", formatSeconds(s.predicted.step_seconds), formatSeconds(s.measured.step_seconds), formatDeviation(s.predicted.step_seconds, s.measured.step_seconds))}
 </tbody></table>`;
 }
 
