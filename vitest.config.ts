@@ -5,6 +5,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     globalSetup: "test/build.ts",
+    setupFiles: ["test/seed.ts"],
     include: ["test/**/*.test.ts", "src/**/*.test.ts"],
     // They install Python environments: npm run test:engines.
     exclude: ["test/engines/**", "**/node_modules/**"],
