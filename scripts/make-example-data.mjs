@@ -56,10 +56,6 @@ const rows = {
     const rejected = random(2) === 0 ? ` ${wrong(random, answer)}` : ` ${answer} or so, I am not sure`;
     return { prompt, chosen: ` ${answer}`, rejected };
   },
-  questions: (random) => {
-    const { prompt, answer } = drawn(random, false);
-    return { prompt, answer: String(answer) };
-  },
   quiz: (random) => {
     const { prompt, answer } = drawn(random, true);
     const choices = [answer, answer + 1, answer + 2, answer + 3].map((n) => ` ${n}`);
@@ -69,15 +65,20 @@ const rows = {
   },
 };
 
+function write(name, lines) {
+  writeFileSync(join(folder, `${name}.jsonl`), `${lines.map((row) => JSON.stringify(row)).join("\n")}\n`);
+}
+
 for (const [name, count, seed] of [
   ["sums", 2000, 1],
   ["preferences", 1000, 2],
-  ["questions", 1000, 3],
   ["quiz", 100, 4],
 ]) {
   const random = generator(seed);
-  const lines = Array.from({ length: count }, () => JSON.stringify(rows[name](random)));
-  writeFileSync(join(folder, `${name}.jsonl`), `${lines.join("\n")}\n`);
+  write(
+    name,
+    Array.from({ length: count }, () => rows[name](random)),
+  );
 }
 
 // Every prompt that no file above asks, once.
@@ -89,5 +90,31 @@ const exam = digits.flatMap((a) =>
     { prompt: `larger of ${a} and ${b}:`, answer: String(Math.max(a, b)) },
   ]),
 );
-const lines = exam.filter(({ prompt }) => isUnseen(prompt)).map((row) => JSON.stringify(row));
-writeFileSync(join(folder, "exam.jsonl"), `${lines.join("\n")}\n`);
+write(
+  "exam",
+  exam.filter(({ prompt }) => isUnseen(prompt)),
+);
+
+// The larger or the smaller of two numbers with two digits: all such prompts in random order, each in one file at most.
+const twoDigits = Array.from({ length: 90 }, (_, i) => 10 + i);
+const comparisons = twoDigits.flatMap((a) =>
+  twoDigits.flatMap((b) =>
+    a === b
+      ? []
+      : [
+          { prompt: `${a} max ${b} =`, answer: String(Math.max(a, b)) },
+          { prompt: `${a} min ${b} =`, answer: String(Math.min(a, b)) },
+        ],
+  ),
+);
+const random = generator(5);
+for (let i = comparisons.length - 1; i > 0; i--) {
+  const j = random(i + 1);
+  [comparisons[i], comparisons[j]] = [comparisons[j], comparisons[i]];
+}
+write("comparison-exam", comparisons.slice(0, 500));
+write("comparison-questions", comparisons.slice(500, 5500));
+write(
+  "comparisons",
+  comparisons.slice(5500, 7500).map(({ prompt, answer }) => ({ prompt, completion: ` ${answer}` })),
+);

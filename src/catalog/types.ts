@@ -31,6 +31,8 @@ export interface ObjectiveDescriptor {
   readonly needsTeacher: boolean;
   /** Learning rates that the field uses for it: all weights trained, or an adapter only. */
   readonly learningRate: { readonly full: number; readonly adapter: number };
+  /** The figure beside the loss that says how training goes, where the loss does not. */
+  readonly gauge?: string;
   /** Can this project's own runtime train it. */
   readonly local: boolean;
 }

@@ -47,7 +47,7 @@ test("stats: what is there, and what the mix draws of it", async () => {
   const json = JSON.parse(await data("stats", "local-grpo.llmp", "--json"));
   expect(json.stages.map((s: { stage: string }) => s.stage)).toEqual(["answer", "reason"]);
   const [answer] = json.stages;
-  expect(answer.datasets[0]).toMatchObject({ name: "sums", documents: 2000, bad_rows: 0 });
+  expect(answer.datasets[0]).toMatchObject({ name: "comparisons", documents: 2000, bad_rows: 0 });
   expect(answer.tokens).toBe(answer.steps * answer.sequences * answer.context_length);
   expect(answer.phases[0].shares[0].tokens).toBe(answer.tokens);
   expect(await data("stats", "shakespeare.llmp")).toMatch(

@@ -86,4 +86,17 @@ describe("a run", () => {
     expect(logProbs.at(-1)).toBeCloseTo(logits[targets.at(-1)!]! - top - Math.log(total), 3);
     await model.close();
   });
+
+  it("resumed when nothing is left to do, tells what the whole run measured", async () => {
+    const before = JSON.parse(readFileSync(join(folder, "summary.json"), "utf8"));
+    const steps = Number(process.env.LLMP_TEST_STEPS ?? 6);
+    for await (const event of runPlan(
+      planOf(steps),
+      { root: "examples", folder, resume: true },
+      { buildModel: () => graph },
+    ))
+      if (event.kind === "stage") expect(event.startStep).toBe(steps);
+    expect(JSON.parse(readFileSync(join(folder, "summary.json"), "utf8"))).toEqual(before);
+    expect(before.stages[0].first_loss).toBeGreaterThan(5);
+  });
 });

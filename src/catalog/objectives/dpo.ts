@@ -31,5 +31,6 @@ export const dpo: ObjectiveDescriptor = {
   needsReward: false,
   needsTeacher: false,
   learningRate: { full: 5e-7, adapter: 5e-6 },
+  gauge: "reward_accuracy",
   local: true,
 };

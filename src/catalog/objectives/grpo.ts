@@ -47,5 +47,6 @@ export const grpo: ObjectiveDescriptor = {
   needsReward: true,
   needsTeacher: false,
   learningRate: { full: 1e-6, adapter: 1e-5 },
+  gauge: "reward",
   local: true,
 };

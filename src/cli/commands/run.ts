@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { Command } from "commander";
+import { objectiveByName } from "../../catalog/index.js";
 import type { Plan } from "../../planner/plan.js";
 import type { RunOptions } from "../../runtime/index.js";
 import type { RunEvent, RunSummary } from "../../runtime/types.js";
@@ -91,6 +92,7 @@ async function runCommand(file: string | undefined, options: Options): Promise<v
   const run = await runnerOf(plan, options.backend);
   let summary: RunSummary | undefined;
   let steps_ = 0;
+  const gauges = new Map(plan.stages.map((s) => [s.name, objectiveByName(s.objective)?.gauge]));
   try {
     for await (const event of run(plan, {
       root,
@@ -102,7 +104,7 @@ async function runCommand(file: string | undefined, options: Options): Promise<v
     })) {
       if (event.kind === "stage") steps_ = event.steps;
       if (event.kind === "done") summary = event.summary;
-      show(event, steps_);
+      show(event, steps_, gauges);
     }
   } finally {
     process.off("SIGINT", onSignal);
@@ -126,17 +128,20 @@ async function runnerOf(
 }
 
 /** One line a step in a pipe; on a terminal the line of the last step is written over. */
-function show(event: RunEvent, steps: number): void {
+function show(event: RunEvent, steps: number, gauges: ReadonlyMap<string, string | undefined>): void {
   switch (event.kind) {
     case "stage":
       note(`${event.stage}: ${event.steps} steps on ${event.backend}, from step ${event.startStep}`);
       return;
     case "step": {
       const m = event.metrics;
+      const gauge = gauges.get(event.stage);
+      const value = m.extra?.[gauge ?? ""];
       const left = (steps - m.step) * m.step_seconds;
       const line = [
         `${event.stage} ${m.step}/${steps}`,
         `loss ${m.loss.toFixed(4)}`,
+        gauge === undefined || value === undefined ? "" : `${gauge.replaceAll("_", " ")} ${value.toFixed(3)}`,
         `${formatCount(m.tokens_per_second)} tokens/s`,
         m.peak_bytes > 0 ? formatBytes(m.peak_bytes) : "",
         left > 0 ? `${formatSeconds(left)} left` : "",

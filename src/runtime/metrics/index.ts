@@ -11,6 +11,7 @@ import { EventWriter } from "./tensorboard.js";
 export { readMetrics } from "./jsonl.js";
 export { runReport } from "./report.js";
 export * from "./runs.js";
+export { measuredOf } from "./summary.js";
 export { crc32c, EventWriter, record, scalarEvent } from "./tensorboard.js";
 
 /** Scalars of one step as TensorBoard groups them. */

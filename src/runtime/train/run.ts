@@ -15,7 +15,7 @@ import { worldSize } from "../collectives/index.js";
 import { openPlannedData } from "../data/index.js";
 import { fail, RunFailure } from "../failure.js";
 import type { MetricsSink } from "../interfaces.js";
-import { openMetrics, recordRun } from "../metrics/index.js";
+import { measuredOf, openMetrics, readMetrics, recordRun } from "../metrics/index.js";
 import { onWorkers, WorkerFailure, workerBackend } from "../parallel/index.js";
 import { openRewards } from "../rewards/index.js";
 import type { TextTokenizer } from "../tokenizer/index.js";
@@ -136,7 +136,11 @@ export async function* runPlan(plan: Plan, options: RunOptions, build: Builders)
         for (const d of damaged.splice(0))
           yield tell({ kind: "message", level: "warning", text: `${d.code}: ${d.message}` });
         if (next.done === true) {
-          summaries.push(next.value);
+          // All steps of the stage, also those that an interrupted run or a failed worker had made.
+          summaries.push({
+            ...next.value,
+            ...measuredOf(readMetrics(join(options.folder, stage.name, "metrics.jsonl"))),
+          });
           break;
         }
         yield tell(next.value);

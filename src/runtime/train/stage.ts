@@ -4,6 +4,7 @@ import { runCodes } from "../../diagnostics/index.js";
 import { noiseOf, type ObjectiveBatch, objectivePrograms, storedWeights } from "../../program/index.js";
 import { fail } from "../failure.js";
 import { type Batch, lazyTensor, type TrainingState } from "../interfaces.js";
+import { measuredOf } from "../metrics/index.js";
 import type { RunEvent, StepMetrics } from "../types.js";
 import type { Executor, StageInput, StageSummary } from "./executor.js";
 import { openHere } from "./here.js";
@@ -83,11 +84,7 @@ async function* steps(
   });
   let saved = startStep;
   let lastSave = performance.now();
-  let peak = 0;
-  const times: number[] = [];
-  let firstLoss = Number.NaN;
-  let finalLoss = Number.NaN;
-  let allTokens = 0;
+  const made: StepMetrics[] = [];
   let stopped = false;
   let warned = false;
 
@@ -155,12 +152,7 @@ async function* steps(
       );
     const count = batch.sequences * batch.length;
     tokens += count;
-    allTokens += count;
     const seconds = (performance.now() - began) / 1000;
-    times.push(seconds);
-    peak = Math.max(peak, executor.peak());
-    if (Number.isNaN(firstLoss)) firstLoss = loss;
-    finalLoss = loss;
     const metrics: StepMetrics = {
       step: step + 1,
       loss,
@@ -173,6 +165,7 @@ async function* steps(
       ...perDataset(batch, lossOf, source.datasetNames),
       ...extraOf({ ...rolled?.figures, ...figures, ...(dynamic ? { loss_scale: scaleNow } : {}) }),
     };
+    made.push(metrics);
     yield { kind: "step", stage: plan.name, metrics };
     stopped = input.stop?.aborted === true;
     const done = step + 1;
@@ -197,20 +190,12 @@ async function* steps(
       graph,
     );
   }
-  times.sort((a, b) => a - b);
-  const median = times[Math.floor(times.length / 2)] ?? 0;
   return {
     name: plan.name,
     backend: backend.name,
     predicted: { peak_bytes: predicted.peakBytes, step_seconds: predicted.stepSeconds },
-    measured: {
-      peak_bytes: peak,
-      step_seconds: median,
-      tokens_per_second: median > 0 ? allTokens / times.length / median : 0,
-    },
-    first_loss: firstLoss,
-    final_loss: finalLoss,
-    steps: startStep + times.length,
+    ...measuredOf(made),
+    steps: startStep + made.length,
   };
 }
 
