@@ -122,7 +122,10 @@ test("metrics, TensorBoard events, summary and report of a run", async () => {
   expect(events[301]?.scalars).toEqual({ "eval/web": 1.25 });
   const html = readFileSync(join(folder, "report.html"), "utf8");
   const { document } = parseHTML(html);
-  expect(document.querySelectorAll("polyline").length).toBe(7);
+  expect(document.querySelectorAll("polyline").length).toBe(8);
+  // Evaluated once: a line of one point would not be seen.
+  expect(document.querySelectorAll("circle").length).toBe(1);
+  expect(document.querySelector("figcaption")?.textContent).toContain("held-out web 1.25");
   expect(document.querySelector("table")?.textContent).toMatch(/step250 ms200 ms\+25%/);
   expect(html).toContain("a&#60;b");
   expect(html).not.toMatch(/<script|https?:|NaN/);
@@ -133,7 +136,10 @@ test("resuming drops what comes after the checkpoint, and a line cut off by a ki
   const write = async (done: number, to: number) => {
     const sink = openMetrics(folder);
     sink.event(started(done));
-    for (let n = done + 1; n <= to; n++) sink.step("base", step(n, { lr: done }));
+    for (let n = done + 1; n <= to; n++) {
+      sink.step("base", step(n, { lr: done }));
+      sink.event({ kind: "evaluate", stage: "base", step: n, losses: { web: done } });
+    }
     await sink.close();
   };
   await write(0, 8);
@@ -143,6 +149,8 @@ test("resuming drops what comes after the checkpoint, and a line cut off by a ki
   const lines = readMetrics(path);
   expect(lines.map((m) => m.step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   expect(lines.map((m) => m.lr)).toEqual([0, 0, 0, 0, 0, 5, 5, 5, 5, 5]);
+  const heldOut = readRun(folder).stages[0]?.heldOut;
+  expect(heldOut?.map((h) => h.losses.web)).toEqual([0, 0, 0, 0, 0, 5, 5, 5, 5, 5]);
   // Started anew in the same folder.
   await write(0, 2);
   expect(readMetrics(path).map((m) => m.step)).toEqual([1, 2]);

@@ -56,11 +56,19 @@ function chart(title: string, unit: string, all: readonly Series[]): string {
     (s, i) =>
       `<polyline fill="none" stroke="${colours[i % colours.length]}" stroke-width="1.6" points="${s.points.map((p) => `${px(p[0]).toFixed(1)},${py(p[1]).toFixed(1)}`).join(" ")}"><title>${html(s.name)}</title></polyline>`,
   );
+  const dots = series.flatMap((s, i) =>
+    s.points.length > 20
+      ? []
+      : s.points.map(
+          ([x, y]) =>
+            `<circle r="3" fill="${colours[i % colours.length]}" cx="${px(x).toFixed(1)}" cy="${py(y).toFixed(1)}"/>`,
+        ),
+  );
   const legend = series.map(
     (s, i) =>
       `<span><i style="background:${colours[i % colours.length]}"></i>${html(s.name)} ${formatNumber(s.points.at(-1)?.[1] ?? 0, 4)}</span>`,
   );
-  return `<figure><figcaption>${html(title)}${unit === "" ? "" : ` <small>${html(unit)}</small>`}<div>${legend.join("")}</div></figcaption><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${html(title)} over steps"><g class="grid">${grid}</g>${lines.join("")}</svg></figure>`;
+  return `<figure><figcaption>${html(title)}${unit === "" ? "" : ` <small>${html(unit)}</small>`}<div>${legend.join("")}</div></figcaption><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${html(title)} over steps"><g class="grid">${grid}</g>${lines.join("")}${dots.join("")}</svg></figure>`;
 }
 
 function stageSection(stage: StageInfo, run: RunInfo): string {
@@ -73,11 +81,20 @@ function stageSection(stage: StageInfo, run: RunInfo): string {
   });
   const keys = (pick: "losses" | "extra") => [...new Set(stage.metrics.flatMap((m) => Object.keys(m[pick] ?? {})))];
   const datasets = keys("losses");
+  const heldOut = [...new Set(stage.heldOut.flatMap((h) => Object.keys(h.losses)))].map(
+    (d): Series => ({
+      name: `held-out ${d}`,
+      points: stage.heldOut.flatMap((h) => {
+        const y = h.losses[d];
+        return y === undefined ? [] : [[h.step, y] as const];
+      }),
+    }),
+  );
   const summary = run.summary?.stages.find((s) => s.name === stage.name);
   const last = stage.metrics.at(-1);
   const rows = summary === undefined ? "" : planned(summary);
   return `<section><h2>${html(stage.name)}</h2><p>${last === undefined ? "no steps yet" : `step ${formatCount(last.step)}${stage.steps === undefined ? "" : ` of ${formatCount(stage.steps)}`}, loss ${formatNumber(last.loss, 4)}`}</p>${rows}
-${chart("Loss", "", [of("all", (m) => m.loss), ...(datasets.length > 1 ? datasets.map((d) => of(d, (m) => m.losses?.[d])) : [])])}
+${chart("Loss", "", [of("all", (m) => m.loss), ...(datasets.length > 1 ? datasets.map((d) => of(d, (m) => m.losses?.[d])) : []), ...heldOut])}
 ${keys("extra")
   .map((k) => chart(k, "", [of(k, (m) => m.extra?.[k])]))
   .join("")}

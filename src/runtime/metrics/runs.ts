@@ -8,7 +8,7 @@ import { writeWhole } from "../../files/index.js";
 import type { Plan } from "../../planner/plan.js";
 import { fail } from "../failure.js";
 import type { RunSummary, StepMetrics } from "../types.js";
-import { readMetrics } from "./jsonl.js";
+import { type HeldOut, readHeldOut, readMetrics } from "./jsonl.js";
 
 export type RunStatus = "running" | "done" | "failed" | "stopped";
 
@@ -83,6 +83,7 @@ export interface StageInfo {
   readonly name: string;
   readonly folder: string;
   readonly metrics: readonly StepMetrics[];
+  readonly heldOut: readonly HeldOut[];
   readonly steps: number | undefined;
 }
 
@@ -119,6 +120,7 @@ export function readRun(folder: string): RunInfo {
       name,
       folder: join(folder, name),
       metrics: readMetrics(join(folder, name, "metrics.jsonl")),
+      heldOut: readHeldOut(join(folder, name, "held-out.jsonl")),
       steps: plan?.stages.find((s) => s.name === name)?.steps,
     })),
   };
