@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
+import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { program } from "../built.js";
 import { folder, llmp } from "./llmp.js";
 
 const local = (extra = "", data = 'source = "data/corpus.txt", format = text, holdout = 5%'): string => `
@@ -50,6 +52,14 @@ describe("run", () => {
     expect(stderr).toContain("LLMP6111");
     expect(stderr).toContain("40 samples");
     expect(code).toBe(0);
+  });
+
+  it.runIf(process.platform === "linux")("LLMP6002: WASM without address space for its heap", async () => {
+    const cwd = project(local(), { "corpus.txt": corpus });
+    const limited = `ulimit -v 8000000; exec "${process.execPath}" "${program}" run --backend wasm`;
+    const { exitCode, stderr } = await execa("bash", ["-c", limited], { cwd, reject: false, stdin: "ignore" });
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/LLMP6002.*no room for its heap[\s\S]*ulimit -v/);
   });
 
   it("LLMP6002: a backend that cannot be had says how to get it", async () => {

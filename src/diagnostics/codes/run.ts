@@ -173,7 +173,7 @@ export const run = define({
   LLMP6303: {
     severity: "error",
     title: "A checkpoint cannot be written",
-    message: "cannot write checkpoint {path}: {why}; {last} is still whole",
+    message: "cannot write checkpoint {path}: {why}; {left}",
     since: "0.1",
   },
   LLMP6304: {

@@ -1,12 +1,20 @@
 import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core";
 import { Meter } from "../../program/index.js";
-import { loadKernels } from "../kernels/index.js";
+import { loadKernels, tryHeap } from "../kernels/index.js";
 import { cannotStart } from "./failure.js";
 import type { Backend } from "./types.js";
 import { WasmAlgebra } from "./wasm-algebra.js";
 import { type WasmBackend, WasmMemory } from "./wasm-memory.js";
 
 export async function startWasm(): Promise<Backend> {
+  // TensorFlow.js would not say what it lacked.
+  try {
+    tryHeap();
+  } catch {
+    throw cannotStart("wasm", "there is no room for its heap", [
+      "it takes about 10 GiB of address space (not of memory): raise `ulimit -v`, or the job's limit of virtual memory",
+    ]);
+  }
   const tf = await import("@tensorflow/tfjs-core");
   await import("@tensorflow/tfjs-backend-wasm");
   if (!(await tf.setBackend("wasm"))) throw cannotStart("wasm", "TensorFlow.js could not load it");

@@ -84,7 +84,7 @@ export function saveCheckpoint(options: CheckpointOptions, state: TrainingState)
         {
           path,
           why,
-          last: last === undefined ? "no earlier one was saved, but what was written before" : `step-${last}`,
+          left: last === undefined ? "none was saved before" : `step-${last} is still whole`,
         },
         { hints: ["free some space, then `llmp run --resume`"] },
       ),
